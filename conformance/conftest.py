@@ -1,0 +1,84 @@
+"""`pytest conformance --environment NAME` (or `--python PATH`): the cases as pytest tests, through the same engine."""
+
+import pytest
+
+from bnspec.environments import EnvironmentProblem, at_python, make
+from bnspec.results import Row
+from bnspec.runner import Driver, TargetFailed, Timeouts, judged
+from bnspec.suite import load_cases, with_axes
+from bnspec.targets import Target, choose, parse
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say which target is tested; without either option it is the reference itself."""
+    group = parser.getgroup("bnspec")
+    group.addoption("--environment", default="numpy", metavar="NAME[/ADAPTER]", help="as in `bnspec run`")
+    group.addoption("--python", default=None, metavar="PATH", help="an interpreter that has the framework")
+    group.addoption("--adapter", default=None, metavar="A", help="a built-in adapter or FILE.py:Class")
+    group.addoption("--device", default="cpu", choices=["cpu", "cuda"])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find the target before anything is collected: a wrong name is one clear line."""
+    python, adapter = config.getoption("--python"), config.getoption("--adapter")
+    try:
+        if python:
+            target = choose(at_python(python), adapter, config.getoption("--device"), None)
+        else:
+            target = parse(config.getoption("--environment"), adapter=adapter, device=config.getoption("--device"))
+    except EnvironmentProblem as problem:
+        raise pytest.UsageError(str(problem)) from None
+    config.stash[TARGET] = target
+
+
+TARGET = pytest.StashKey[Target]()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Name the target."""
+    return f"bnspec target: {config.stash[TARGET].name}"
+
+
+class Verdicts:
+    """The rows of the target, run as the tests ask for them."""
+
+    def __init__(self, target: Target, reported: set[str]) -> None:
+        """Start the target. Raises EnvironmentProblem or TargetFailed where it does not start."""
+        self.target = target
+        make(target.environment)
+        self.driver = Driver(target, Timeouts())
+        self.driver.connect()
+        self.coming = judged(self.driver, with_axes(load_cases(), reported))
+        self.rows: dict[str, Row] = {}
+
+    def of(self, identifier: str) -> Row:
+        """Return the row of an id, running what comes before it."""
+        while identifier not in self.rows:
+            row = next(self.coming)
+            self.rows[row.id] = row
+        return self.rows[identifier]
+
+
+@pytest.fixture(scope="session")
+def verdicts(request: pytest.FixtureRequest):
+    """The verdicts on the target, for the ids that are collected."""
+    reported = {item.callspec.params["identifier"] for item in request.session.items if hasattr(item, "callspec")}
+    try:
+        running = Verdicts(request.config.stash[TARGET], reported)
+    except (EnvironmentProblem, TargetFailed) as problem:
+        pytest.exit(str(problem), returncode=2)
+    yield running
+    running.driver.stop()
+
+
+@pytest.fixture
+def reproducer(request: pytest.FixtureRequest):
+    """The command that runs one id again on this target."""
+    target, python = request.config.stash[TARGET], request.config.getoption("--python")
+
+    def command(identifier: str) -> str:
+        where = f"--python {python}" if python else f"{target.environment.name}/{target.adapter}"
+        own = f" --adapter {target.adapter}" if python or ":" in target.adapter else ""
+        return f"bnspec run {where}{own} -k '{identifier}'"
+
+    return command

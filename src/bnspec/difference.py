@@ -1,0 +1,187 @@
+"""A trace beside an expectation: what differs, and by how many allowances."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bnspec.case import Array, Case
+from bnspec.expectation import Expectation, Expected
+
+LIMIT = 1.0
+"""A number is right up to this many allowances."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one step showed: named arrays, or an error (class and text)."""
+
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    error: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What running a program showed.
+
+    status: `ran`, or why there is nothing to judge: `unsupported`, `crash`, `timeout`, `error`, with the
+    reason. seconds: inside the adapter.
+    """
+
+    status: str
+    steps: tuple[Shown, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The worst disagreement of one named array of one step, in allowances; `text` says it in words.
+
+    error: the largest |observed − expected| of its numbers; infinite for a fact.
+    kind: `number`; `dtype`; `shape` (or no such array); `refused` (an error where a value was due);
+    `accepted` (no error where one was due, or a state where there should be none).
+    """
+
+    step: int
+    name: str
+    kind: str
+    ratio: float
+    error: float
+    text: str
+    index: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A trace beside an expectation: how much was judged, the worst ratio of what is right, what is wrong."""
+
+    judged: int
+    ratio: float
+    differences: tuple[Difference, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether nothing is over the limit."""
+        return not self.differences
+
+    @property
+    def refused(self) -> bool:
+        """Whether all that is wrong is that the framework raised."""
+        return bool(self.differences) and all(d.kind == "refused" for d in self.differences)
+
+    @property
+    def worst(self) -> Difference:
+        """The largest difference. Raises ValueError where everything fits."""
+        return max(self.differences, key=lambda d: d.ratio)
+
+    @property
+    def surprises(self) -> int:
+        """How many steps raised, or had a state, where the expectation is the other way round."""
+        return sum(d.kind in ("refused", "accepted") for d in self.differences)
+
+    @property
+    def failing(self) -> frozenset[tuple[int, str, str]]:
+        """Which arrays of which steps differ, and in what."""
+        return frozenset((d.step, d.name, d.kind) for d in self.differences)
+
+    @property
+    def errors(self) -> dict[tuple[int, str], float]:
+        """The errors of the numbers that differ, by step and name."""
+        return {(d.step, d.name): d.error for d in self.differences if d.kind == "number"}
+
+    def farther(self, nearest: "Comparison", factor: float) -> bool:
+        """Whether every number of `nearest` on which the two disagree is that many times as far off here."""
+        pairs = [(self.errors.get(number, 0.0), error) for number, error in nearest.errors.items()]
+        disputed = [(own, error) for own, error in pairs if own != error]
+        return bool(disputed) and all(own > factor * error for own, error in disputed)
+
+
+class Judged:
+    """A trace, compared step by step; what rivals share is compared once.
+
+    The expectations must stay alive as long as this: they are known by identity.
+    """
+
+    def __init__(self, case: Case, trace: Trace) -> None:
+        self.case, self.trace = case, trace
+        self.seen: dict[tuple[int, int], tuple[Difference, ...]] = {}
+
+    def step(self, number: int, expected: Expectation) -> tuple[Difference, ...]:
+        """Return what was judged in one step, right (ratio ≤ 1) or wrong."""
+        key = (number, id(expected))
+        if key not in self.seen:
+            steps = self.trace.steps
+            shown = steps[number] if number < len(steps) else Shown(error=("NotShown", "no such step"))
+            self.seen[key] = tuple(step_differences(number, self.case.program[number].do, shown, expected))
+        return self.seen[key]
+
+    def fits(self, expected: Sequence[Expectation]) -> bool:
+        """Whether nothing is over the limit; looks no further than the first step where something is."""
+        return all(d.ratio <= LIMIT for number, step in enumerate(expected) for d in self.step(number, step))
+
+    def compare(self, expected: Sequence[Expectation]) -> Comparison:
+        """Put the whole trace beside what a dialect expects."""
+        judged = [d for number, step in enumerate(expected) for d in self.step(number, step)]
+        ratio = max((d.ratio for d in judged if d.ratio <= LIMIT), default=0.0)
+        return Comparison(len(judged), ratio, tuple(d for d in judged if d.ratio > LIMIT))
+
+
+def compare(case: Case, trace: Trace, expected: Sequence[Expectation]) -> Comparison:
+    """Put a trace beside what a dialect expects."""
+    return Judged(case, trace).compare(expected)
+
+
+def step_differences(number: int, do: str, shown: Shown, expected: Expectation) -> Iterator[Difference]:
+    """Yield one difference per thing that was judged in a step, right (ratio ≤ 1) or wrong."""
+    where = f"step {number + 1} ({do})"
+    if expected.kind in ("raises", "absent"):
+        if expected.kind == "raises":
+            right, text = shown.error is not None, "expected an error, none was raised"
+        else:
+            statistics = [shown.arrays[name] for name in ("mean", "variance") if name in shown.arrays]
+            right = not any(np.isfinite(array).any() for array in statistics)
+            text = "expected no moving statistics yet"
+        yield Difference(number, "error", "accepted", 0.0 if right else np.inf, np.inf, f"{where}: {text}")
+    elif shown.error is not None:
+        name, text = shown.error
+        yield Difference(number, "error", "refused", np.inf, np.inf, f"{where}: raised {name}: {text}")
+    else:
+        for name, numbers in expected.values.items():
+            for found in array_differences(name, shown.arrays, numbers):
+                yield replace(found, step=number, text=f"{where}: {found.text}")
+
+
+def array_differences(name: str, arrays: Mapping[str, Array], expected: Expected) -> Iterator[Difference]:
+    """Yield what was judged in one array: shape, dtype, the worst number.
+
+    A number whose allowance is infinite is not judged. NaN agrees with NaN, an infinity with itself, and
+    either with nothing else. Losses may have any dtype: some trainers report Python's own numbers.
+    """
+    if name not in arrays:
+        given = ", ".join(arrays) or "nothing"
+        yield Difference(0, name, "shape", np.inf, np.inf, f"no {name}; it gave {given}")
+        return
+    observed, value, allowance = arrays[name], expected.value, expected.allowance
+    if observed.shape != value.shape:
+        text = f"{name} has shape {observed.shape}; expected {value.shape}"
+        yield Difference(0, name, "shape", np.inf, np.inf, text)
+        return
+    if name != "loss" and observed.dtype != np.float32:
+        yield Difference(0, name, "dtype", np.inf, np.inf, f"{name} has dtype {observed.dtype}; expected float32")
+    decided = allowance < np.inf
+    if not decided.any():
+        return
+    found = observed.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.abs(found - value)
+        ratio = error / allowance
+    error[np.isnan(error)] = ratio[np.isnan(ratio)] = np.inf
+    same = (found == value) | (np.isnan(found) & np.isnan(value))
+    error[same] = ratio[same] = 0.0
+    ratio[~decided] = -1.0
+    index = tuple(int(i) for i in np.unravel_index(ratio.argmax(), ratio.shape))
+    text = f"{name}{list(index)} = {found[index]:.9g}; expected {value[index]:.9g}"
+    if np.isfinite(error[index]):
+        text += f" ± {allowance[index]:.2g} (error {error[index]:.3g})"
+    yield Difference(0, name, "number", float(ratio[index]), float(error[decided].max()), text, index)

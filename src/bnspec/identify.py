@@ -1,0 +1,239 @@
+"""Which dialect: an axis case's trace is matched against the traces of the rival answers."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bnspec.case import Array, Case
+from bnspec.difference import Comparison, Judged, Trace
+from bnspec.expectation import Expectation
+from bnspec.judge import blocked, explanation, fault, not_judged, row
+from bnspec.results import Row
+from bnspec.simulate import Memory, Recorder, simulate
+from bnspec.spec import Dialect, UndecidedError
+
+MARGIN = 10.0
+"""A case that claims to tell rivals apart has at least this many allowances between them."""
+
+
+UNASKED = ("precision.moments", "precision.accumulation")
+"""Axes that choose the allowance; no case asks them yet."""
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """The rival answers of an axis case, and what each expects.
+
+    undecided: why some rivals are missing: what they expect depends on an axis that was not decided;
+    asked: the axes that the expectations depend on, the rivals' own among them.
+    """
+
+    answers: tuple[Mapping[str, str], ...]
+    expected: tuple[tuple[Expectation, ...], ...]
+    undecided: UndecidedError | None = None
+    asked: frozenset[str] = frozenset()
+
+    @cached_property
+    def margins(self) -> dict[str, float]:
+        """Per axis: the smallest distance between two rivals that answer it differently, in allowances.
+
+        Unknown where a rival is missing.
+        """
+        if self.undecided:
+            return {}
+        apart = distances(self.expected)
+        smallest = {}
+        for axis in {axis: None for answer in self.answers for axis in answer}:
+            given = np.array([answer.get(axis, "") for answer in self.answers])
+            smallest[axis] = float(apart[given[:, None] != given].min(initial=np.inf))
+        return smallest
+
+
+def rivals(case: Case, dialect: Dialect) -> Rivals:
+    """Simulate every rival of an axis case, the rest of the dialect as it is."""
+    memory: Memory = {}
+    answers, expected, missing = [], [], None
+    asked: set[str] = set()
+    for rival in case.rivals:
+        recorder = Recorder(dialect.answering(rival, case.situation))
+        try:
+            expected.append(simulate(case, recorder, memory))
+            answers.append(rival)
+        except UndecidedError as undecided:
+            missing = undecided
+        asked.update(axis for axis, _ in recorder.asked)
+    return Rivals(tuple(answers), tuple(expected), missing, frozenset(asked))
+
+
+Prepared = Mapping[str, Rivals]
+"""By key: the rivals of cases that ask no other axis, and so expect the same in every dialect."""
+
+
+def prepare(cases: Sequence[Case]) -> Prepared:
+    """Simulate ahead of the traces what does not depend on them, once for all targets of a run."""
+    found = {}
+    for case in cases:
+        candidates = rivals(case, Dialect())
+        if case.rivals and candidates.asked <= {*case.clauses, *UNASKED}:
+            candidates.margins  # noqa: B018 - computed here, while the workers import
+            found[case.key] = candidates
+    return found
+
+
+def distances(expected: Sequence[Sequence[Expectation]]) -> Array:
+    """Return the largest distance between any two expectations, in allowances; infinite if a fact differs."""
+    apart = np.zeros((len(expected), len(expected)))
+    for steps in zip(*expected, strict=True):
+        unique = list({id(step): step for step in steps}.values())
+        number = {id(step): n for n, step in enumerate(unique)}
+        where = np.array([number[id(step)] for step in steps])
+        np.maximum(apart, step_distances(unique)[where[:, None], where], out=apart)
+    return apart
+
+
+def step_distances(steps: Sequence[Expectation]) -> Array:
+    """Return the distances between expectations of one step; any values are no distance from certain ones."""
+    apart = np.zeros((len(steps), len(steps)))
+    facts = [(step.kind, *sorted(step.values)) for step in steps]
+    loose = ("free", "done")
+    for i, j in itertools.combinations(range(len(steps)), 2):
+        kinds = {steps[i].kind, steps[j].kind}
+        if facts[i] != facts[j] and not (kinds <= {*loose, "values"} and kinds & set(loose)):
+            apart[i, j] = apart[j, i] = np.inf
+    for fact in set(facts):
+        members = np.array([i for i, own in enumerate(facts) if own == fact])
+        for name in fact[1:]:
+            value = np.stack([steps[i].values[name].value.ravel() for i in members])
+            bound = np.stack([steps[i].values[name].allowance.ravel() for i in members])
+            limit = np.maximum(bound[:, None], bound)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                gap = np.abs(value[:, None] - value)
+                ratio = gap / limit
+            ratio[(gap == 0) | (limit == np.inf)] = 0.0
+            ratio[np.isnan(ratio)] = np.inf
+            ratio[np.isnan(value)[:, None] & np.isnan(value)] = 0.0
+            pairs = np.ix_(members, members)
+            apart[pairs] = np.maximum(apart[pairs], ratio.max(axis=2, initial=0.0))
+    return apart
+
+
+def identify(case: Case, trace: Trace, dialect: Dialect, prepared: Prepared | None = None) -> tuple[list[Row], Dialect]:
+    """Match an axis case's trace against its rivals: a row per axis, and the dialect with the answers.
+
+    Where some rivals cannot be simulated, one that fits still counts, for every clause is then verified in
+    its dialect; without one that fits the case is blocked.
+    """
+    if trace.status != "ran":
+        rows = not_judged(case, trace)
+        return rows, dialect if trace.status == "unsupported" else dialect.not_deciding(case.clauses, case.situation)
+    candidates = (prepared or {}).get(case.key) or rivals(case, dialect)
+    judged = Judged(case, trace)
+    best = [i for i, expected in enumerate(candidates.expected) if judged.fits(expected)]
+    if not best and candidates.undecided:
+        return blocked(case, candidates.undecided), dialect.not_deciding(case.clauses, case.situation)
+    if not best:
+        return unexplained(case, trace, candidates, [judged.compare(e) for e in candidates.expected], dialect)
+    ratio = max(judged.compare(candidates.expected[i]).ratio for i in best)
+    margins = candidates.margins
+    rows, answers, left = [], {}, []
+    for axis in case.clauses:
+        variants = sorted({candidates.answers[i].get(axis, "") for i in best})
+        if len(variants) > 1:
+            left.append(axis)
+            several = f"{' and '.join(variant or 'none' for variant in variants)} fit alike"
+            rows.append(row(case, axis, "inconclusive", message=several, margin=margins.get(axis)))
+        else:
+            answers.update({axis: variants[0]} if variants[0] else {})
+            said = raised(trace, candidates.expected[best[0]])
+            rows.append(decided(case, axis, variants[0], ratio, margins.get(axis), said))
+    return rows, dialect.answering(answers, case.situation).not_deciding(left, case.situation)
+
+
+def raised(trace: Trace, expected: Sequence[Expectation]) -> str | None:
+    """Return the error that a trace shows where its dialect expects one: an answer in the framework's words."""
+    for shown, expectation in zip(trace.steps, expected, strict=False):
+        if expectation.kind == "raises" and shown.error:
+            return f"raised {': '.join(part for part in shown.error if part)}"
+    return None
+
+
+def decided(case: Case, axis: str, variant: str, ratio: float, margin: float | None, message: str | None = None) -> Row:
+    """Return the row of an axis that one variant answers."""
+    if not variant:
+        reason = "the average is cumulative: the momentum number means nothing"
+        return row(case, axis, "unsupported", message=reason, margin=margin)
+    return row(case, axis, "conforms", variant=variant, ratio=ratio, margin=margin, message=message)
+
+
+def unexplained(
+    case: Case, trace: Trace, candidates: Rivals, compared: Sequence[Comparison], dialect: Dialect
+) -> tuple[list[Row], Dialect]:
+    """Return the rows of a case that no rival fits: at least one axis is violated, the others are decided.
+
+    The nearest answer to a violated axis still counts for the other cases where every rival that answers
+    otherwise is MARGIN times as far away: a fault in the numbers does not hide which variant it was.
+    """
+    best = closest(compared)
+    nearest = min(best, key=lambda i: max(compared[i].errors.values(), default=0.0))
+    faulty = blamed(case, candidates, best, nearest, compared[nearest])
+    margins = candidates.margins
+    rows, answers, left = [], {}, []
+    for axis in case.clauses:
+        variant = candidates.answers[nearest].get(axis, "")
+        others = [i for i in best if candidates.answers[i].get(axis, "") != variant]
+        if variant and all(compared[i].farther(compared[nearest], MARGIN) for i in others):
+            answers[axis] = variant
+        else:
+            left.append(axis)
+        if axis not in faulty:
+            rows.append(decided(case, axis, variant, compared[nearest].ratio, margins.get(axis)))
+    found = dialect.answering(answers, case.situation)
+    hint = explanation(case, trace, found.answering(candidates.answers[nearest], case.situation))
+    faults = [
+        fault(case, axis, trace, compared[nearest], hint, candidates.answers[nearest], margins.get(axis))
+        for axis in faulty
+    ]
+    rows = sorted(faults + rows, key=lambda row: case.clauses.index(row.clause))
+    return rows, found.not_deciding(left, case.situation)
+
+
+def closest(compared: Sequence[Comparison]) -> list[int]:
+    """Return the comparisons that explain most.
+
+    An error where a value was due, or none where one was due, outweighs every number. Among the rest no
+    other one fails in strictly fewer places.
+    """
+    fewest = min(comparison.surprises for comparison in compared)
+    failing = {i: c.failing for i, c in enumerate(compared) if c.surprises == fewest}
+    return [i for i, own in failing.items() if not any(other < own for other in failing.values())]
+
+
+def blamed(case: Case, candidates: Rivals, best: Sequence[int], nearest: int, comparison: Comparison) -> list[str]:
+    """Return the axes that are violated where no rival fits.
+
+    Those in which the closest rivals disagree; else those whose answer has a say in what differs; else all.
+    """
+    answers = candidates.answers
+    disputed = [axis for axis in case.clauses if len({answers[i].get(axis) for i in best}) > 1]
+    if disputed:
+        return disputed
+
+    def has_a_say(axis: str) -> bool:
+        def others(rival: Mapping[str, str]) -> dict[str, str]:
+            return {name: variant for name, variant in rival.items() if name != axis}
+
+        own = candidates.expected[nearest]
+        for rival, expected in zip(answers, candidates.expected, strict=True):
+            if others(rival) == others(answers[nearest]):
+                for d in comparison.differences:
+                    mine, theirs = own[d.step].values.get(d.name), expected[d.step].values.get(d.name)
+                    if (mine is None) != (theirs is None):
+                        return True
+                    if mine and theirs and not np.array_equal(mine.value, theirs.value, equal_nan=True):
+                        return True
+        return False
+
+    return [axis for axis in case.clauses if has_a_say(axis)] or list(case.clauses)

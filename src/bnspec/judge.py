@@ -1,0 +1,155 @@
+"""Trace against reference, in the observed dialect: the verdict on a clause."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bnspec.case import Case
+from bnspec.difference import Comparison, Trace, compare
+from bnspec.reference import moments
+from bnspec.results import Row
+from bnspec.simulate import questions, simulate
+from bnspec.spec import AXES, Dialect, UndecidedError, UndefinedError
+
+EPSILONS = (0.0, 1e-5, 1e-3)
+"""What layers use that do not use the ε they were given."""
+
+
+def verify(case: Case, trace: Trace, dialect: Dialect) -> list[Row]:
+    """Judge a clause case in the observed dialect."""
+    if trace.status != "ran":
+        return not_judged(case, trace)
+    try:
+        expected = simulate(case, dialect)
+    except UndecidedError as undecided:
+        return blocked(case, undecided)
+    except UndefinedError as undefined:
+        means = [shown.arrays["mean"] for shown in trace.steps if "mean" in shown.arrays]
+        became = f"; here the mean became {means[-1].flat[0]:g}" if means else ""
+        return [row(case, case.clauses[0], "unsupported", message=f"{undefined}{became}")]
+    comparison = compare(case, trace, expected)
+    clause = case.clauses[0]
+    if not comparison.fits:
+        hint = "" if comparison.refused else explanation(case, trace, dialect)
+        return [fault(case, clause, trace, comparison, hint)]
+    if not comparison.judged:
+        nothing = "no number of this case decides anything within its allowance"
+        return [row(case, clause, "inconclusive", message=nothing)]
+    return [row(case, clause, "conforms", ratio=comparison.ratio)]
+
+
+def fault(
+    case: Case,
+    clause: str,
+    trace: Trace,
+    comparison: Comparison,
+    hint: str,
+    nearest: Mapping[str, str] | None = None,
+    margin: float | None = None,
+) -> Row:
+    """Return the row of a clause or axis that what was shown violates, with what was measured."""
+    worst = comparison.worst
+    if comparison.refused:
+        return row(case, clause, "refuses", message=worst.text, margin=margin)
+    message = worst.text
+    if nearest is not None:
+        named = ", ".join(f"{axis} = {variant}" for axis, variant in nearest.items())
+        message = f"no variant fits; the nearest ({named}): {message}"
+    in_variance = any(d.name == "variance" for d in comparison.differences)
+    more = [text for text in (hint, measured_update(case, trace) if in_variance else "") if text]
+    return row(
+        case,
+        clause,
+        "violates",
+        ratio=worst.ratio,
+        index=worst.index,
+        margin=margin,
+        message=". ".join([message, *more]),
+        arrays=shown_arrays(trace),
+    )
+
+
+def explanation(case: Case, trace: Trace, dialect: Dialect) -> str:
+    """Say which single change would have fitted: the momentum reversed, another ε, another variant."""
+    for changed, other, text in changes(case, dialect):
+        try:
+            if compare(changed, trace, simulate(changed, other)).fits:
+                return f"It fits with {text}"
+        except (UndecidedError, UndefinedError):
+            continue
+    return ""
+
+
+def changes(case: Case, dialect: Dialect) -> Iterator[tuple[Case, Dialect, str]]:
+    """Yield the single changes of a case or dialect that are worth a try, with their words."""
+    layer = case.layer
+    if layer.momentum and "keep" in layer.momentum:
+        keep = 1 - layer.momentum["keep"]
+        changed = replace(case, layer=replace(layer, momentum={"keep": keep}))
+        yield changed, dialect, f"keep = {keep:g}: the momentum is reversed"
+    for epsilon in EPSILONS:
+        changed = replace(case, layer=replace(layer, epsilon=epsilon))
+        yield changed, dialect, f"ε = {epsilon:g} where {layer.epsilon:g} was given"
+    try:
+        asked = sorted(questions(case, dialect))
+    except UndecidedError:
+        asked = []
+    for axis, situation in asked:
+        if axis not in case.clauses:
+            for variant in AXES[axis].variants:
+                yield case, dialect.answering({axis: variant}, situation), f"{axis} = {variant}"
+
+
+def measured_update(case: Case, trace: Trace) -> str:
+    """Fit the observed moving variance to a·old + b·v + c over all steps and channels.
+
+    v is the batch's population variance. The reader sees a factor and an offset. Empty where the program
+    has too little to fit.
+    """
+    left, right, old, batch = [], [], None, None
+    for step, shown in zip(case.program, trace.steps, strict=False):
+        if step.do == "train":
+            batch = moments(step.arrays["x"], axis=case.layer.axis)
+        elif step.do == "get_state" and "variance" in shown.arrays:
+            new = shown.arrays["variance"].astype(np.float64)
+            if old is not None and batch is not None and new.shape == old.shape == batch.variance.shape:
+                left.append(np.stack([old, batch.variance, np.ones_like(old)], axis=1))
+                right.append(new)
+            old, batch = new, None
+    if len(right) < 2 or not np.isfinite(np.concatenate([*right, *(m.ravel() for m in left)])).all():
+        return ""
+    matrix, target = np.concatenate(left), np.concatenate(right)
+    solution, _, rank, _ = np.linalg.lstsq(matrix, target, rcond=None)
+    if rank < 3:
+        return ""
+    residual = float(np.abs(matrix @ solution - target).max())
+    a, b, c = (float(s) for s in solution)
+    factor = f", a factor of {b / (1 - a):.6g} on v" if abs(1 - a) > 1e-3 else ""
+    return f"Measured: moving variance = {a:.6g}·old + {b:.6g}·v + {c:.3g}{factor}, residual {residual:.2g}"
+
+
+def blocked(case: Case, undecided: UndecidedError) -> list[Row]:
+    """Return the rows of a case whose expectation depends on an axis that was not decided."""
+    return [row(case, c, "blocked", message=f"depends on {undecided}, which was not decided") for c in case.clauses]
+
+
+def not_judged(case: Case, trace: Trace) -> list[Row]:
+    """Return the rows of a case that gave nothing to judge."""
+    return [row(case, clause, trace.status, message=trace.reason) for clause in case.clauses]
+
+
+def shown_arrays(trace: Trace, limit: int = 64) -> dict[str, Any]:
+    """Return what the steps showed, small arrays in full, for the page of a case that does not conform."""
+    return {
+        f"{number + 1}.{name}": array.tolist()
+        for number, shown in enumerate(trace.steps)
+        for name, array in shown.arrays.items()
+        if array.size <= limit
+    }
+
+
+def row(case: Case, clause: str, verdict: str, **more: Any) -> Row:
+    """Return a results row of a case."""
+    return Row(id=f"{clause}[{case.situation}]", verdict=verdict, **more)

@@ -1,0 +1,230 @@
+"""How far a correct implementation may be from the reference, number by number.
+
+An allowance Δ is a bound on |observed − expected| for an implementation that computes in a type of unit
+roundoff u, with k = 4u. It grows with the data, never with the framework. Each function states its line of
+the derivation in docs/numerics.md. Every number is additionally rounded to the type it is returned in:
+`half_ulp`. Where an allowance is infinite the number decides nothing and must not be judged.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from bnspec.reference.gradients import Gradients
+from bnspec.reference.statistics import Floats, Moments, along, moments, rows, total
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How an implementation computes.
+
+    unit_roundoff: of its accumulation type (2⁻²⁴ for float32); moments: `two-pass`, `updating` (Welford,
+    Chan) or `one-pass` (E[x²] − E[x]²); accumulation: `wide` (pairwise, blocked or in a wider type) or
+    `sequential`.
+    """
+
+    unit_roundoff: float = 2.0**-24
+    moments: str = "two-pass"
+    accumulation: str = "wide"
+
+    @property
+    def k(self) -> float:
+        """The rounding of a short chain of operations: 4u."""
+        return 4 * self.unit_roundoff
+
+    def growth(self, n: int) -> float:
+        """Return how the error of a sum of n terms grows: 1 + log₂(n)/4 if wide, n if sequential."""
+        if self.accumulation == "sequential":
+            return float(n)
+        return 1 + float(np.log2(max(n, 1))) / 4
+
+
+FLOAT32 = Arithmetic()
+
+
+def undecided(bound: ArrayLike) -> Floats:
+    """Return a bound with infinity where it is NaN: an infinite part times 0 decides nothing either."""
+    return np.where(np.isnan(bound), np.inf, bound)
+
+
+def half_ulp(value: ArrayLike, dtype: DTypeLike) -> Floats:
+    """Return half the distance from `value`, rounded to dtype, to its neighbour: the error of rounding."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        spacing = np.spacing(np.abs(np.asarray(value)).astype(dtype))
+    return np.asarray(spacing, dtype=np.float64) / 2
+
+
+def of_moments(x: ArrayLike, *, axis: int = -1, arithmetic: Arithmetic = FLOAT32) -> Moments:
+    """Allowances of the batch's mean and population variance, shape (channels,).
+
+    ΔM = k(a·mean|x| + |m|). ΔV = k(a+2)v + ΔM² for two passes; k(a+2)√(v(v+m²)) + ΔM² for updating;
+    k(a+2)(mean x² + m²) + ΔM² for one pass. Raises ValueError for another kind of moments.
+    """
+    batch = moments(x, axis=axis)
+    values = rows(x, axis)
+    k, a = arithmetic.k, arithmetic.growth(values.shape[0])
+    mean = k * (a * np.abs(values).mean(axis=0) + np.abs(batch.mean))
+    m2, v = batch.mean**2, batch.variance
+    size = {"two-pass": v, "updating": np.sqrt(v * (v + m2)), "one-pass": v + 2 * m2}
+    if arithmetic.moments not in size:
+        raise ValueError(f"moments {arithmetic.moments!r}; expected one of {', '.join(size)}")
+    return Moments(mean, k * (a + 2) * size[arithmetic.moments] + mean**2, batch.count)
+
+
+def of_inverse_deviation(
+    variance: Floats, allowance: ArrayLike, *, epsilon: float, arithmetic: Arithmetic = FLOAT32
+) -> Floats:
+    """Allowance of r = 1/√(variance + ε), shape (channels,): the ends of an interval, never a derivative.
+
+    Infinite where variance − allowance + ε ≤ 0: there a correct implementation may give anything.
+    """
+    delta = np.asarray(allowance, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = 1 / np.sqrt(variance + epsilon)
+        low = np.maximum(variance - delta, 0) + epsilon
+        up = 1 / np.sqrt(low) - r
+        down = r - 1 / np.sqrt(variance + delta + epsilon)
+        bound = np.maximum(up, down) + arithmetic.k * r
+    return np.where((variance - delta + epsilon <= 0) | ~np.isfinite(bound), np.inf, bound)
+
+
+def of_normalized(
+    x: ArrayLike,
+    *,
+    mean: Floats,
+    variance: Floats,
+    mean_allowance: ArrayLike = 0.0,
+    variance_allowance: ArrayLike = 0.0,
+    epsilon: float,
+    axis: int = -1,
+    arithmetic: Arithmetic = FLOAT32,
+) -> Floats:
+    """Allowance of x̂ = (x − mean)·r, the shape of x.
+
+    Δx̂ = (r + Δr)(ΔM + k(|x| + |m|)) + |x − m|Δr + k|x̂|. In inference with given statistics ΔM = ΔV = 0.
+    """
+    rank, k = np.ndim(x), arithmetic.k
+    values = np.asarray(x, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = 1 / np.sqrt(variance + epsilon)
+    delta_r = of_inverse_deviation(variance, variance_allowance, epsilon=epsilon, arithmetic=arithmetic)
+    m, r, delta_r, delta_m = (
+        along(c, axis=axis, rank=rank)
+        for c in (mean, r, delta_r, np.broadcast_to(np.asarray(mean_allowance, dtype=np.float64), mean.shape))
+    )
+    centred = np.abs(values - m)
+    with np.errstate(invalid="ignore"):
+        bound = (r + delta_r) * (delta_m + k * (np.abs(values) + np.abs(m))) + centred * delta_r + k * centred * r
+    return undecided(bound)
+
+
+def of_output(
+    normalized: Floats,
+    allowance: Floats,
+    *,
+    scale: ArrayLike = 1.0,
+    offset: ArrayLike = 0.0,
+    axis: int = -1,
+    arithmetic: Arithmetic = FLOAT32,
+) -> Floats:
+    """Allowance of y = scale·x̂ + offset, the shape of x̂: |scale|Δx̂ + k(|scale·x̂| + |offset|)."""
+    size = normalized.shape[axis]
+    gamma, beta = (
+        along(np.broadcast_to(np.abs(np.asarray(c, dtype=np.float64)), (size,)), axis=axis, rank=normalized.ndim)
+        for c in (scale, offset)
+    )
+    with np.errstate(invalid="ignore"):
+        return undecided(gamma * allowance + arithmetic.k * (gamma * np.abs(normalized) + beta))
+
+
+def of_stored(
+    old: Floats,
+    new: Floats,
+    *,
+    weight: float,
+    old_allowance: ArrayLike = 0.0,
+    new_allowance: ArrayLike,
+    arithmetic: Arithmetic = FLOAT32,
+) -> Floats:
+    """Allowance of a moving statistic after one update, shape (channels,).
+
+    (1 − w)·Δold + w·Δnew + k(|old| + |new|); the rounding term is not scaled by w. A weight of 0 must leave
+    the old statistic as it is: its allowance is the old one. A weight of 1 forgets an unset (NaN) old one.
+    """
+    if weight == 0:
+        return np.broadcast_to(np.asarray(old_allowance, dtype=np.float64), old.shape)
+    if weight == 1:
+        old, old_allowance = np.where(np.isnan(old), 0.0, old), 0.0
+    rounding = arithmetic.k * (np.abs(old) + np.abs(new))
+    return np.asarray((1 - weight) * np.asarray(old_allowance) + weight * np.asarray(new_allowance) + rounding)
+
+
+def of_gradients(
+    x: ArrayLike,
+    dy: ArrayLike,
+    gradients: Gradients,
+    *,
+    mean: Floats,
+    variance: Floats,
+    mean_allowance: ArrayLike = 0.0,
+    variance_allowance: ArrayLike = 0.0,
+    scale: ArrayLike = 1.0,
+    epsilon: float,
+    axis: int = -1,
+    through_statistics: bool = True,
+    arithmetic: Arithmetic = FLOAT32,
+) -> Gradients:
+    """Allowances of the gradients that `gradients` holds, in the same shapes.
+
+    doffset: ΔB = k·a·Σ|dy|. dscale: ΔG = k·a·Σ|dy·x̂| + (1 + k·a)Σ|dy|Δx̂. dx with
+    g₀ = dy − Σdy/N − x̂·dscale/N: |scale|[(r + Δr)(k(|dy| + |x̂||dscale|/N) + ΔB/N + (|x̂| + Δx̂)ΔG/N +
+    Δx̂|dscale|/N) + (Δr + k·r)|g₀|]. Where the statistics are constants (inference, detached) only dy is
+    left of g₀: |scale|[(r + Δr)k|dy| + (Δr + k·r)|dy|].
+    """
+    shape = np.shape(x)
+    values, upstream = rows(x, axis), rows(dy, axis)
+    n = values.shape[0]
+    k, a = arithmetic.k, arithmetic.growth(n)
+    delta_r = of_inverse_deviation(variance, variance_allowance, epsilon=epsilon, arithmetic=arithmetic)
+    delta_xhat = rows(
+        of_normalized(
+            x,
+            mean=mean,
+            variance=variance,
+            mean_allowance=mean_allowance,
+            variance_allowance=variance_allowance,
+            epsilon=epsilon,
+            axis=axis,
+            arithmetic=arithmetic,
+        ),
+        axis,
+    )
+    size, gamma = np.abs(upstream), np.abs(np.asarray(scale, dtype=np.float64))
+    dscale = np.abs(gradients.scale)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = 1 / np.sqrt(variance + epsilon)
+        xhat = (values - mean) * r
+        delta_offset = k * a * total(size)
+        delta_scale = k * a * total(size * np.abs(xhat)) + (1 + k * a) * total(size * delta_xhat)
+        if through_statistics:
+            g0 = upstream - gradients.offset / n - xhat * gradients.scale / n
+            inner = (
+                k * (size + np.abs(xhat) * dscale / n)
+                + delta_offset / n
+                + (np.abs(xhat) + delta_xhat) * delta_scale / n
+                + delta_xhat * dscale / n
+            )
+        else:
+            g0, inner = upstream, k * size
+        delta_x = undecided(gamma * ((r + delta_r) * inner + (delta_r + k * r) * np.abs(g0)))
+    moved = np.moveaxis(np.empty(shape), axis, -1).shape
+    return Gradients(np.moveaxis(delta_x.reshape(moved), -1, axis), undecided(delta_scale), delta_offset)
+
+
+def of_loss(y: Floats, allowance: Floats, target: ArrayLike, *, arithmetic: Arithmetic = FLOAT32) -> float:
+    """Allowance of the mean squared error over everything: mean(2|y − t|Δy + Δy²) + k(a + 2)·loss."""
+    error = np.abs(y - np.asarray(target, dtype=np.float64))
+    loss = float((error**2).mean())
+    spread = float((2 * error * allowance + allowance**2).mean())
+    return spread + arithmetic.k * (arithmetic.growth(error.size) + 2) * loss

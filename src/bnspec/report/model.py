@@ -1,0 +1,220 @@
+"""What the page shows: columns (targets), lines (clause and situation) in families, where they disagree."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from bnspec.results import FINDINGS, VERDICTS, Results
+from bnspec.spec import AXES, CLAUSES, family
+
+ABSENT = frozenset({"unsupported", "not-run"})
+"""Verdicts of a target that gave no answer: they neither agree nor disagree with anybody."""
+
+Answer = tuple[str, str | None]
+"""A verdict, and the variant where there is one."""
+
+CLAUSE_ORDER: Mapping[str, int] = {clause: number for number, clause in enumerate((*AXES, *CLAUSES))}
+FAMILY_ORDER: Mapping[str, int] = {
+    name: number for number, name in enumerate(dict.fromkeys(family(clause) for clause in CLAUSE_ORDER))
+}
+"""The order of the specification; what it does not know comes last."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One target: its name, how it is called on the page, and what its run said.
+
+    label: framework and version; detail: what else tells it from the others (device, execution); run: the
+    provenance of its own run; rows: results rows by id; complete: whether its last case was reached.
+    """
+
+    name: str
+    label: str
+    detail: str
+    info: Mapping[str, Any]
+    run: Mapping[str, Any]
+    rows: Mapping[str, Mapping[str, Any]]
+    complete: bool
+
+    @property
+    def failed(self) -> str | None:
+        """Why the target could not start, if it could not."""
+        reason = self.info.get("failed")
+        return None if reason is None else str(reason)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One verdict of one target. odd: it is not what most targets of its line answer."""
+
+    verdict: str
+    variant: str | None = None
+    ratio: float | None = None
+    odd: bool = False
+
+    @property
+    def answer(self) -> Answer:
+        """The verdict and the variant: what is compared between targets."""
+        return self.verdict, self.variant
+
+    @property
+    def absent(self) -> bool:
+        """Whether the target gave no answer."""
+        return self.verdict in ABSENT
+
+
+@dataclass(frozen=True)
+class Line:
+    """One question, a clause in a situation, and a cell per column."""
+
+    id: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def clause(self) -> str:
+        """The clause or axis of the id."""
+        return self.id.partition("[")[0]
+
+    @property
+    def short(self) -> str:
+        """The clause without its family."""
+        return self.clause.partition(".")[2]
+
+    @property
+    def situation(self) -> str:
+        """The situation of the id."""
+        return self.id.partition("[")[2].removesuffix("]")
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether two targets that answered gave different answers."""
+        return len({cell.answer for cell in self.cells if not cell.absent}) > 1
+
+    @property
+    def folded(self) -> bool:
+        """Whether the line can be told in one cell: several targets, one answer, nothing to look at."""
+        return len(self.cells) > 1 and not self.disagrees and not any(c.verdict in FINDINGS for c in self.cells)
+
+    @property
+    def common(self) -> Cell:
+        """The answer of a folded line, with the worst ratio of its cells."""
+        answered = [cell for cell in self.cells if not cell.absent]
+        ratios = [cell.ratio for cell in answered if cell.ratio is not None]
+        first = (answered or self.cells)[0]
+        return Cell(first.verdict, first.variant, max(ratios, default=None))
+
+
+@dataclass(frozen=True)
+class Family:
+    """The lines of one family: those to read, then those where all targets agree."""
+
+    name: str
+    shown: tuple[Line, ...]
+    folded: tuple[Line, ...]
+
+    @property
+    def disagreeing(self) -> int:
+        """How many lines the targets answer differently."""
+        return sum(line.disagrees for line in self.shown)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Every verdict: columns, and lines by family."""
+
+    columns: tuple[Column, ...]
+    families: tuple[Family, ...]
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """All lines, in the order of the page."""
+        return tuple(line for group in self.families for line in (*group.shown, *group.folded))
+
+    @property
+    def disagreeing(self) -> int:
+        """How many lines the targets answer differently."""
+        return sum(group.disagreeing for group in self.families)
+
+    @property
+    def counts(self) -> tuple[Mapping[str, int], ...]:
+        """Per column: how often each verdict occurs; what has no row counts as not run."""
+        return tuple(Counter(line.cells[number].verdict for line in self.lines) for number in range(len(self.columns)))
+
+    @property
+    def totals(self) -> Mapping[str, int]:
+        """How often each verdict occurs, for the verdicts that occur."""
+        total = sum((Counter(counts) for counts in self.counts), Counter[str]())
+        return {verdict: total[verdict] for verdict in VERDICTS if total[verdict]}
+
+
+def columns(files: Iterable[Results]) -> tuple[Column, ...]:
+    """Return the targets of all files, a framework's versions side by side in order; a later file wins."""
+    latest = {name: (results, target) for results in files for name, target in results.targets.items()}
+    found = []
+    for name, (results, target) in latest.items():
+        info = target.info
+        named = f"{info.get('framework', '')} {info.get('version', '')}".strip()
+        detail = " · ".join(str(info[key]) for key in ("device", "execution") if info.get(key, "default") != "default")
+        found.append(Column(name, named or name, detail, info, results.run, target.rows, target.complete))
+    alike = Counter((column.label, column.detail) for column in found)
+    told_apart = [
+        column
+        if alike[column.label, column.detail] == 1 or column.label == column.name
+        else Column(**{**column.__dict__, "detail": f"{column.detail} · {column.name}"})
+        for column in found
+    ]
+    frameworks = list(dict.fromkeys(column.info.get("framework") for column in told_apart))
+    return tuple(sorted(told_apart, key=lambda c: (frameworks.index(c.info.get("framework")), version_key(c.info))))
+
+
+def version_key(info: Mapping[str, Any]) -> tuple[int, Version]:
+    """Return what sorts versions in order, and those that are none of PEP 440 last."""
+    try:
+        return 0, Version(str(info.get("version", "")))
+    except InvalidVersion:
+        return 1, Version("0")
+
+
+def matrix(shown: Sequence[Column]) -> Matrix:
+    """Return the matrix of some columns: per family, lines where targets disagree first, agreement folded."""
+    ids = dict.fromkeys(id for column in shown for id in column.rows)
+    lines = sorted((line(id, shown) for id in ids), key=reading_order)
+    families = []
+    for name, group in groupby(lines, key=lambda found: family(found.clause)):
+        listed = tuple(group)
+        families.append(Family(name, tuple(x for x in listed if not x.folded), tuple(x for x in listed if x.folded)))
+    return Matrix(tuple(shown), tuple(families))
+
+
+def reading_order(found: Line) -> tuple[int, str, bool, int, str]:
+    """Return what sorts lines: by family, disagreement first, then as in the specification."""
+    name = family(found.clause)
+    place = FAMILY_ORDER.get(name, len(FAMILY_ORDER))
+    return place, name, not found.disagrees, CLAUSE_ORDER.get(found.clause, len(CLAUSE_ORDER)), found.clause
+
+
+def line(id: str, shown: Sequence[Column]) -> Line:
+    """Return the cells of one id, those marked odd that most targets do not share."""
+    cells = [cell(column.rows.get(id)) for column in shown]
+    answers = Counter(c.answer for c in cells if not c.absent)
+    usual = max(answers.values(), default=0)
+    most = {answer for answer, count in answers.items() if count == usual}
+    return Line(
+        id,
+        tuple(
+            Cell(c.verdict, c.variant, c.ratio, odd=not c.absent and len(most) == 1 and c.answer not in most)
+            for c in cells
+        ),
+    )
+
+
+def cell(row: Mapping[str, Any] | None) -> Cell:
+    """Return the cell of a results row; a target without one was not run."""
+    if row is None:
+        return Cell("not-run")
+    ratio = row.get("ratio")
+    return Cell(row["verdict"], row.get("variant"), None if ratio is None else float(ratio))

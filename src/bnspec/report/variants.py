@@ -1,0 +1,134 @@
+"""How targets differ: the axes that they answer differently, with the situations merged where they can be."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bnspec.report.model import ABSENT, Column, columns
+from bnspec.results import Results
+from bnspec.spec import AXES
+
+DECIDED = frozenset({"conforms", "drifts", "violates", "imprecise", "refuses"})
+"""Verdicts that say how a target behaves: only these make a difference between targets."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One answer to an axis: a variant, or a verdict's word where there is none, and where it is given.
+
+    situations: empty where the target answers so in every situation, or in all that no other part names.
+    """
+
+    word: str
+    is_variant: bool
+    situations: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.word} ({', '.join(self.situations)})" if self.situations else self.word
+
+
+@dataclass(frozen=True)
+class AxisAnswers:
+    """An axis, and per target the parts of its answer, the most frequent first; empty if it was not asked."""
+
+    axis: str
+    question: str
+    answers: tuple[tuple[Part, ...], ...]
+
+    @property
+    def odd(self) -> frozenset[int]:
+        """The numbers of the targets that do not answer what most do, where most agree."""
+        given = Counter(parts for parts in self.answers if any(part.is_variant for part in parts))
+        most = [parts for parts, count in given.items() if count == max(given.values())]
+        if len(most) != 1:
+            return frozenset()
+        return frozenset(n for n, parts in enumerate(self.answers) if parts in given and parts != most[0])
+
+
+@dataclass(frozen=True)
+class VariantsTable:
+    """The axes (rows) and targets (columns) of a set of results."""
+
+    targets: tuple[str, ...]
+    rows: tuple[AxisAnswers, ...]
+
+
+def variants_table(files: Iterable[Results], *, only_differences: bool = True) -> VariantsTable:
+    """Return every target's answer to every axis asked, or to those that two targets answer differently."""
+    return table_of([column for column in columns(files) if column.rows], only_differences=only_differences)
+
+
+def table_of(shown: Sequence[Column], *, only_differences: bool) -> VariantsTable:
+    """Return the table of some columns."""
+    rows = []
+    for axis in AXES.values():
+        asked = [situations_of(column, axis.id) for column in shown]
+        if any(asked) and (not only_differences or differ(asked)):
+            rows.append(AxisAnswers(axis.id, axis.question, tuple(parts(answers) for answers in asked)))
+    return VariantsTable(tuple(column.label for column in shown), tuple(rows))
+
+
+def situations_of(column: Column, axis: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return a target's rows of one axis, by situation."""
+    start = f"{axis}["
+    return {id[len(start) : -1]: row for id, row in column.rows.items() if id.startswith(start)}
+
+
+def differ(asked: Sequence[Mapping[str, Mapping[str, Any]]]) -> bool:
+    """Return whether two targets behave differently in one situation."""
+    for situation in {situation for rows in asked for situation in rows}:
+        given = [rows[situation] for rows in asked if situation in rows]
+        if len({word(row) for row in given if row["verdict"] in DECIDED}) > 1:
+            return True
+    return False
+
+
+def word(row: Mapping[str, Any]) -> str:
+    """Return the variant of a row, or its verdict where it has none."""
+    return str(row.get("variant") or row["verdict"])
+
+
+def parts(rows: Mapping[str, Mapping[str, Any]]) -> tuple[Part, ...]:
+    """Merge a target's answers to one axis: the most frequent without its situations, then the others.
+
+    Situations that the target has no words for are left out, unless there is nothing else to say.
+    """
+    answered = {situation: row for situation, row in rows.items() if row["verdict"] not in ABSENT}
+    rows = answered or rows
+    by_word: dict[str, list[str]] = {}
+    for situation, row in rows.items():
+        by_word.setdefault(word(row), []).append(situation)
+    variants = {word(row) for row in rows.values() if row.get("variant")}
+    ordered = sorted(by_word, key=lambda found: (found not in variants, -len(by_word[found])))
+    return tuple(
+        Part(found, found in variants, () if number == 0 else merged(by_word[found], list(rows)))
+        for number, found in enumerate(ordered)
+    )
+
+
+def merged(situations: Sequence[str], everywhere: Sequence[str]) -> tuple[str, ...]:
+    """Return situations, `rank4-first` and `rank4-last` as `rank4` where rank 4 has no other situation."""
+    short = []
+    for situation in situations:
+        group = situation.partition("-")[0]
+        alike = [other for other in everywhere if other.partition("-")[0] == group]
+        short.append(group if len(alike) > 1 and set(alike) <= set(situations) else situation)
+    return tuple(dict.fromkeys(short))
+
+
+def as_markdown(table: VariantsTable) -> str:
+    """Return the table as Markdown; every text of it is text, never markup."""
+    header = ["", *(escaped(target) for target in table.targets)]
+    lines = [header, ["---"] * len(header)]
+    for row in table.rows:
+        cells = ["; ".join(escaped(str(part)) for part in given) or "—" for given in row.answers]
+        lines.append([f"`{row.axis}`", *cells])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def escaped(text: str) -> str:
+    """Return text with what Markdown or HTML would read as markup escaped, on one line."""
+    for special in "\\`*_[]<>|&#":
+        text = text.replace(special, f"\\{special}")
+    return " ".join(text.split())

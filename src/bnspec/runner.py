@@ -1,0 +1,298 @@
+"""Driving a worker through the cases, and judging what comes back."""
+
+import queue
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bnspec.case import Case, Layer
+from bnspec.difference import Shown, Trace
+from bnspec.identify import Prepared, identify
+from bnspec.judge import not_judged, verify
+from bnspec.process import Event, WorkerProcess
+from bnspec.results import Row, one_line
+from bnspec.spec import Dialect
+from bnspec.targets import Target
+from bnspec.worker.frames import encode
+
+FACTS = "facts"
+IN_FLIGHT_BYTES = 32 << 20
+DEATHS_IN_A_ROW = 3
+FACTS_LENGTH = 20_000
+LONG_SECONDS = 1e9  # the most that the schema of results takes
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds that a worker may take to start, for its first case, and for any other."""
+
+    start: float = 300.0
+    first: float = 180.0
+    case: float = 60.0
+
+
+class TargetFailed(Exception):  # noqa: N818 - it is shown as it is, one clear line
+    """The worker of a target does not start: the reason, in one line."""
+
+
+@dataclass
+class Session:
+    """A running worker, what it was asked, and what it is at."""
+
+    worker: WorkerProcess
+    asked: deque[str] = field(default_factory=deque)
+    current: str | None = None
+    since: float = field(default_factory=time.monotonic)
+    answered: int = 0
+
+
+class Driver:
+    """Runs programs in a target's worker; a worker that dies costs the one case that it was at."""
+
+    def __init__(self, target: Target, timeouts: Timeouts, started: WorkerProcess | None = None) -> None:
+        """Start the worker at once, so that it imports the framework while the host gets ready.
+
+        started: its process, where that was started even earlier.
+        """
+        self.target, self.timeouts, self.environ = target, timeouts, target.environ
+        self.ready: Mapping[str, Any] = {}
+        self.facts: Mapping[str, Any] = {}
+        self.deaths = 0
+        self.stopped = False
+        self.failure = ""
+        self.start(started)
+
+    def stop(self) -> None:
+        """Kill the worker and start no other; the cases that are left get no trace."""
+        self.stopped = True
+        self.session.worker.kill()
+
+    def start(self, started: WorkerProcess | None = None) -> None:
+        """Start a worker."""
+        target = self.target
+        try:
+            worker = started or WorkerProcess(target.environment.interpreter, self.environ)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise TargetFailed(f"{target.environment.interpreter} cannot be run: {reason}") from None
+        hello = {"adapter": target.path, "device": target.device, "execution": target.execution}
+        worker.send(encode(hello))
+        self.session = Session(worker)
+        if self.stopped:  # by another thread, which may not have seen this worker
+            worker.kill()
+
+    def connect(self) -> None:
+        """Wait for the worker to be ready. Raises TargetFailed where it does not get there."""
+        event = self.next_event(self.timeouts.start)
+        reason = self.not_ready(event)
+        if reason:
+            self.session.worker.kill()
+            raise TargetFailed(one_line(reason))
+        assert event is not None
+        self.ready = event.header
+        self.session.since = time.monotonic()
+
+    def not_ready(self, event: Event | None) -> str:
+        """Say why the first that came of a worker does not make it one to go on with; nothing if it does."""
+        if event is None:
+            return f"not ready after {self.timeouts.start:g} s"
+        header = event.header
+        if header.get("event") == "failed":
+            return f"the adapter does not load: {header.get('class')}: {str(header.get('text'))[:500]}"
+        if header.get("event") != "ready":
+            words = self.session.worker.last_words()
+            said = f"; it printed: {words}" if words else ""
+            return f"the worker does not start: {event.text or 'it sent something else'}{said}"
+        if header.get("device") is False:
+            return f"the framework sees no device {self.target.device!r} here; without --device it runs on the CPU"
+        asked, known = self.target.execution, header.get("executions")
+        if not isinstance(known, list):
+            return "the worker does not start: it does not say how it can run"
+        if asked is not None and asked not in known:
+            return f"the adapter has no execution {asked!r}; it has {', '.join(map(str, known))}"
+        return ""
+
+    def next_event(self, seconds: float) -> Event | None:
+        """Return the next event, or None if none comes in time."""
+        try:
+            return self.session.worker.events.get(timeout=max(seconds, 0.001))
+        except queue.Empty:
+            return None
+
+    def traces(self, cases: Sequence[Case]) -> Generator[tuple[str, Trace]]:
+        """Run the cases; yield a trace for each as it finishes. Call `connect` first; closing it kills the worker."""
+        jobs = {FACTS: facts_frame(), **{case.key: frame(case) for case in cases}}
+        waiting = deque(jobs)
+        try:
+            while waiting or self.session.asked:
+                self.fill(waiting, jobs)
+                event = self.next_event(self.deadline() - time.monotonic())
+                if event is None:
+                    limit = self.limit()
+                    yield from self.lost("timeout", f"not finished after {limit:g} s", waiting)
+                elif event.kind == "ended":
+                    words = self.session.worker.last_words()
+                    said = f"; it printed: {words}" if words else ""
+                    yield from self.lost("crash", event.text + said, waiting)
+                elif event.kind == "broken":
+                    what = f"the worker sent something that is no frame: {event.text}"
+                    yield from self.lost("error", what, waiting)
+                else:
+                    yield from self.take(event, waiting)
+        finally:
+            self.session.worker.kill()
+
+    def fill(self, waiting: deque[str], jobs: Mapping[str, bytes]) -> None:
+        """Keep several programs in flight."""
+        session = self.session
+        flying = sum(len(jobs[key]) for key in session.asked)
+        while waiting and (not session.asked or flying + len(jobs[waiting[0]]) <= IN_FLIGHT_BYTES):
+            key = waiting.popleft()
+            if not session.asked:
+                session.since = time.monotonic()  # the worker was idle while the host judged
+            session.worker.send(jobs[key])
+            session.asked.append(key)
+            flying += len(jobs[key])
+
+    def limit(self) -> float:
+        """Return how long the current case may take."""
+        return self.timeouts.case if self.session.answered > 1 else self.timeouts.first
+
+    def deadline(self) -> float:
+        """Return when the current case, or the wait for one, is over."""
+        return self.session.since + self.limit()
+
+    def take(self, event: Event, waiting: deque[str]) -> Iterator[tuple[str, Trace]]:
+        """Take one frame of the worker."""
+        session, header = self.session, event.header
+        identifier, kind = header.get("id"), header.get("event")
+        if kind == "started" and session.asked and identifier == session.asked[0] and session.current is None:
+            session.current, session.since = str(identifier), event.at
+        elif kind == "trace" and identifier == session.current and identifier is not None:
+            session.asked.popleft()
+            session.current, session.since = None, event.at
+            session.answered += 1
+            self.deaths = 0
+            if identifier == FACTS:
+                self.facts = parse_facts(header)
+            else:
+                yield str(identifier), parse_trace(header, event.arrays)
+        else:
+            yield from self.lost("error", f"the worker sent an answer to nothing: {str(header)[:200]}", waiting)
+
+    def lost(self, status: str, reason: str, waiting: deque[str]) -> Iterator[tuple[str, Trace]]:
+        """Give up a worker: the case it was at is lost, those behind it go to a fresh one."""
+        session = self.session
+        session.worker.kill()
+        behind = list(session.asked)
+        # A worker that was not at any case (it died or babbled between two of them) costs none at first.
+        self.deaths = self.deaths + 1 if session.current is None else 0
+        if behind and (session.current is not None or status == "timeout" or self.deaths >= DEATHS_IN_A_ROW):
+            victim = behind.pop(0)
+            if victim == FACTS:
+                self.facts = {"not known": one_line(f"{status}: {reason}")}
+            else:
+                yield victim, Trace(status, reason=one_line(reason))
+        waiting.extendleft(reversed(behind))
+        if self.stopped:
+            waiting.clear()
+        if waiting:
+            self.start()
+            self.connect()
+        else:
+            session.asked.clear()
+
+
+def frame(case: Case) -> bytes:
+    """Return the frame of a case's program. It holds no expected values."""
+    arrays: list[Any] = []
+    steps: list[Any] = []
+    for step in case.program:
+        steps.append(
+            {
+                "do": step.do,
+                "arrays": {name: len(arrays) + n for n, name in enumerate(step.arrays)},
+                "options": dict(step.options),
+            }
+        )
+        arrays.extend(step.arrays.values())
+    header = {"id": case.key, "layer": case.layer.as_json(), "structure": case.structure, "steps": steps}
+    return encode(header, arrays)
+
+
+def facts_frame() -> bytes:
+    """Return the frame that asks for the adapter's facts."""
+    return encode({"id": FACTS, "facts": True, "layer": Layer(momentum=None, axis=1).as_json()})
+
+
+def parse_facts(header: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the facts that an answer holds; what is too long to be facts is not kept."""
+    facts = header.get("facts")
+    if not isinstance(facts, dict):
+        return {"not known": one_line(str(header.get("reason", "the adapter gave none")))}
+    if len(str(facts)) > FACTS_LENGTH:
+        return {"not known": "the adapter gave too many"}
+    return facts
+
+
+def parse_trace(header: Mapping[str, Any], arrays: Sequence[Any]) -> Trace:
+    """Return the trace that an answer holds; a malformed one is a trace of status `error`."""
+    spent = parse_seconds(header.get("seconds"))
+    status = header.get("status")
+    if status in ("unsupported", "error"):
+        return Trace(str(status), reason=str(header.get("reason", ""))[:2000], seconds=spent)
+    try:
+        if status != "ran":
+            raise ValueError
+        steps = tuple(parse_step(step, arrays) for step in header["steps"])
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return Trace("error", reason=f"the worker sent no readable trace: {str(header)[:200]}", seconds=spent)
+    return Trace("ran", steps, seconds=spent)
+
+
+def parse_seconds(seconds: Any) -> float:
+    """Return a number of seconds, 0 for what cannot be one."""
+    return float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < LONG_SECONDS else 0.0
+
+
+def parse_step(step: Mapping[str, Any], arrays: Sequence[Any]) -> Shown:
+    """Return what one step showed. Raises KeyError, IndexError, TypeError or ValueError where it is malformed."""
+    if "error" in step:
+        return Shown(error=(str(step["error"]["class"])[:200], str(step["error"]["text"])[:2000]))
+    return Shown({str(name): arrays[index] for name, index in step["arrays"].items()})
+
+
+def judged(driver: Driver, cases: Sequence[Case], prepared: Prepared | None = None) -> Iterator[Row]:
+    """Run and judge the cases of a connected target: the axes first, then everything in the dialect found.
+
+    The worker is killed at the end: there is nothing that it should still do.
+    """
+    dialect = Dialect()
+    traces: dict[str, Trace] = {}
+    coming = driver.traces(cases)
+    for case in cases:
+        while case.key not in traces:
+            try:
+                key, trace = next(coming)
+            except TargetFailed as failure:
+                driver.failure = str(failure)
+            except StopIteration:
+                traces[case.key] = Trace("not-run", reason=driver.failure or "the worker was stopped")
+            else:
+                traces[key] = trace
+        trace = traces.pop(case.key)
+        try:
+            if case.rivals:
+                rows, dialect = identify(case, trace, dialect, prepared)
+            else:
+                rows = verify(case, trace, dialect)
+        except Exception as error:
+            # A fault of ours in one case must not lose the others; the row says so.
+            reason = f"bnspec failed to judge it: {type(error).__name__}: {error}"
+            rows = not_judged(case, Trace("error", reason=reason, seconds=trace.seconds))
+            dialect = dialect.not_deciding(case.clauses if case.rivals else (), case.situation)
+        for row in rows:
+            yield replace(row, seconds=trace.seconds if row is rows[0] else 0.0)
+    coming.close()

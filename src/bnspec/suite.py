@@ -1,0 +1,108 @@
+"""The suite: the cases that `conformance/` holds, and the choice of some."""
+
+import functools
+import importlib.util
+from collections.abc import Callable, Iterable, Sequence
+
+from bnspec.case import Case
+from bnspec.paths import suite_folder
+from bnspec.simulate import questions
+from bnspec.spec import AXES, CLAUSES, Dialect
+
+MODES_OF_PLACE = "modes.nested"
+"""The one axis whose answer depends on what stands around the layer, not on the layer's own place."""
+
+
+class SuiteError(Exception):
+    """A case that breaks a rule of the suite."""
+
+
+@functools.cache
+def load_cases() -> tuple[Case, ...]:
+    """Return every case: axis cases first, in the order of the axes, then the clauses.
+
+    Raises SuiteError for two cases of one id, an unknown clause, or an axis case that is not asked where its
+    layer stands.
+    """
+    loaded: list[Case] = []
+    for path in sorted((suite_folder() / "cases").glob("*.py")):
+        spec = importlib.util.spec_from_file_location(f"bnspec_cases_{path.stem}", path)
+        if spec is None or spec.loader is None:
+            raise SuiteError(f"{path} cannot be loaded")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        loaded.extend(module.CASES)
+    check(loaded)
+    ranks = {name: number for number, name in enumerate([*AXES, *CLAUSES])}
+    return tuple(sorted(loaded, key=lambda case: (not case.rivals, ranks[case.clauses[0]])))
+
+
+def check(cases: Iterable[Case]) -> None:
+    """Raise SuiteError where a case breaks a rule of the suite."""
+    seen: set[str] = set()
+    for case in cases:
+        for identifier, clause in zip(case.ids, case.clauses, strict=True):
+            if identifier in seen:
+                raise SuiteError(f"two cases are called {identifier}")
+            seen.add(identifier)
+            if clause not in (AXES if case.rivals else CLAUSES):
+                raise SuiteError(f"{identifier}: {clause} is not {'an axis' if case.rivals else 'a clause'} of spec.py")
+        if case.rivals and case.clauses != (MODES_OF_PLACE,) and case.situation != case.where:
+            raise SuiteError(f"{case.key}: an axis is asked at its layer's place, here {case.where}")
+
+
+def select(cases: Sequence[Case], expression: str | None) -> tuple[list[Case], set[str]]:
+    """Return the cases to run for a selection, and the ids to report; no ids where it selects nothing.
+
+    The expression is tried on every id: parts of an id, joined by `and`, `or`, `not`.
+    """
+    chosen = matcher(expression) if expression else lambda identifier: True
+    reported = {identifier for case in cases for identifier in case.ids if chosen(identifier)}
+    return with_axes(cases, reported), reported
+
+
+def with_axes(cases: Sequence[Case], reported: set[str]) -> list[Case]:
+    """Return the cases of some ids, and the axis cases that their expectations ask, in the suite's order.
+
+    Where an axis is not asked in the very situation, all its cases are needed: their common answer counts.
+    """
+    selected = [case for case in cases if reported & set(case.ids)]
+    needed = {case.key for case in selected}
+    waiting = selected if len(selected) < len(cases) else []
+    while waiting:
+        for axis, situation in needs(waiting.pop()):
+            asking = [case for case in cases if case.rivals and axis in case.clauses]
+            exact = [case for case in asking if case.situation == situation]
+            found = [case for case in exact or asking if case.key not in needed]
+            needed.update(case.key for case in found)
+            waiting += found
+    return [case for case in cases if case.key in needed]
+
+
+def needs(case: Case) -> frozenset[tuple[str, str]]:
+    """Return the axes and situations that a case's expectation asks, its own rivals' included.
+
+    One answer may lead to another question: every variant of what is asked by default is tried.
+    """
+    if case.rivals:
+        dialects = [Dialect().answering(rival, case.situation) for rival in case.rivals]
+    else:
+        dialects = [
+            Dialect().answering({axis: variant}, situation)
+            for axis, situation in questions(case, Dialect())
+            for variant in AXES[axis].variants
+        ]
+    return frozenset().union(*(questions(case, dialect) for dialect in dialects))
+
+
+def matcher(expression: str) -> Callable[[str], bool]:
+    """Return a test of ids for an expression of parts joined by `and`, `or`, `not`."""
+    alternatives = [alternative.split(" and ") for alternative in f" {expression} ".split(" or ")]
+
+    def one(part: str, identifier: str) -> bool:
+        part = part.strip()
+        if part.startswith("not "):
+            return not one(part[4:], identifier)
+        return part in identifier
+
+    return lambda identifier: any(all(one(part, identifier) for part in parts) for parts in alternatives)

@@ -1,0 +1,90 @@
+"""What a run prints at its end: per target the counts and the findings, then how the targets differ."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bnspec.environments import Environment
+from bnspec.report.clean import cleaned
+from bnspec.report.inline import command
+from bnspec.report.model import Column, columns
+from bnspec.report.variants import table_of
+from bnspec.results import FINDINGS, VERDICTS, Results
+
+SHOWN_FINDINGS = 12
+
+
+def print_summary(results: Results) -> int:
+    """Print a run to stdout; return how many findings it has."""
+    shown = columns([cleaned(results)])
+    console = Console(highlight=False, soft_wrap=True)
+    total = 0
+    for column in shown:
+        if column.failed is not None:
+            console.print(Text(f"{column.label}: not run"))
+            continue
+        counts = Counter(row["verdict"] for row in column.rows.values())
+        words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+        part = "" if column.complete else " (partial)"
+        console.print(Text(f"{column.label}{part}: {words}   [{column.name}]"))
+        findings = [row for row in column.rows.values() if row["verdict"] in FINDINGS]
+        total += len(findings)
+        for row in findings[:SHOWN_FINDINGS]:
+            console.print(Text(f"  {row['verdict']} {row['id']}: {row.get('message', '')}"))
+        if len(findings) > SHOWN_FINDINGS:
+            console.print(Text(f"  … and {len(findings) - SHOWN_FINDINGS} more findings: see the report"))
+        if findings:
+            console.print(Text(f"  again: {command(column)} -k '{findings[0]['id']}'"))
+    print_variants([column for column in shown if column.rows])
+    return total
+
+
+def print_variants(shown: Sequence[Column]) -> None:
+    """Print the axes and each target's answers; with several targets only those that differ."""
+    several = len(shown) > 1
+    answers = table_of(shown, only_differences=several)
+    if not answers.rows:
+        return
+    title = "How they differ" if several else "Fingerprint"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for target in answers.targets:
+        table.add_column(Text(target), overflow="fold")
+    for line in answers.rows:
+        cells = ["\n".join(map(str, parts)) or "—" for parts in line.answers]
+        table.add_row(*(Text(cell) for cell in (line.axis, *cells)))
+    print()
+    wide_console().print(table)
+    print()
+
+
+def print_environments(environments: Sequence[Environment], frameworks: Mapping[str, Environment]) -> None:
+    """Print the environments that have names."""
+    short: dict[str, list[str]] = {}
+    for framework, environment in frameworks.items():
+        short.setdefault(environment.name, []).append(framework)
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "short", "Python", "state"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("packages", overflow="fold")
+    everything: list[Any] = [*environments, frameworks["numpy"]]
+    for environment in everything:
+        state = "this Python" if environment.exists else "made" if environment.made else "made when run"
+        python = "" if environment.exists else environment.python
+        packages = ", ".join(environment.requirements)
+        row = (environment.name, ", ".join(short.get(environment.name, [])), python, state, packages)
+        table.add_row(*(Text(cell) for cell in row))
+    wide_console().print(table)
+
+
+def wide_console() -> Console:
+    """Return a console that does not fold tables where nobody looks at a screen: a file, a pipe."""
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 200
+    return console

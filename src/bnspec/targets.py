@@ -1,0 +1,161 @@
+"""Targets: an environment, an adapter and a device."""
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from bnspec.environments import REFERENCE, Environment, EnvironmentProblem, find, installed
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """A built-in adapter: where it is, and for which versions of which distribution."""
+
+    name: str
+    path: str
+    distributions: tuple[str, ...]
+    versions: str = ""
+
+
+FOLDER = "bnspec.worker.adapters"
+
+BUILT_IN = (
+    BuiltIn(REFERENCE, f"{FOLDER}.reference:Reference", ()),
+    BuiltIn("torch.nn", f"{FOLDER}.torch_nn:TorchNN", ("torch",)),
+    BuiltIn("keras", f"{FOLDER}.keras_eager:Keras", ("keras",), ">=2.4"),
+    BuiltIn("keras", f"{FOLDER}.keras_graph:KerasGraph", ("keras",), "<2.4"),
+    BuiltIn("tf.keras", f"{FOLDER}.keras_eager:TfKeras", ("tensorflow", "tensorflow-cpu"), ">=2,<2.16"),
+    BuiltIn("flax.linen", f"{FOLDER}.flax_linen:Linen", ("flax",)),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is tested: environment × adapter × device, in one execution (None is the adapter's default)."""
+
+    environment: Environment
+    adapter: str
+    path: str
+    device: str = "cpu"
+    execution: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How results call it."""
+        parts = [f"{self.environment.name}/{self.adapter}", "" if self.device == "cpu" else self.device]
+        return "@".join(part for part in [*parts, self.execution or ""] if part)
+
+    @cached_property
+    def environ(self) -> Mapping[str, str]:
+        """The environment variables that the adapter wants before its process starts."""
+        return declared_environ(self.path)
+
+
+def parse(text: str, *, adapter: str | None = None, device: str = "cpu", execution: str | None = None) -> Target:
+    """Return the target that `ENVIRONMENT[/ADAPTER]` names; raises EnvironmentProblem where there is none."""
+    name, slash, suffix = text.partition("/")
+    return choose(find(name), adapter or (suffix if slash else None), device, execution)
+
+
+def choose(environment: Environment, adapter: str | None, device: str, execution: str | None) -> Target:
+    """Return the target of an environment: the adapter that is named, or the one of its framework.
+
+    Raises EnvironmentProblem for an adapter that is not there.
+    """
+    if adapter and ":" in adapter:
+        check_path(adapter)
+        declared_environ(absolute(adapter))
+        return Target(environment, adapter, absolute(adapter), device, execution)
+    fitting = adapters(environment)
+    if adapter:
+        fitting = [found for found in fitting if found.name == adapter]
+    if not fitting:
+        wanted = f"has no adapter {adapter!r}" if adapter else "has no framework that bnspec knows"
+        names = ", ".join(dict.fromkeys(found.name for found in BUILT_IN))
+        raise EnvironmentProblem(
+            f"{environment.name} {wanted}. Built-in adapters: {names}; your own: --adapter FILE.py:Class."
+        )
+    return Target(environment, fitting[0].name, fitting[0].path, device, execution)
+
+
+def adapters(environment: Environment) -> list[BuiltIn]:
+    """Return the built-in adapters that an environment can run, that of its main framework first."""
+    if environment.families == (REFERENCE,):
+        return [BUILT_IN[0]]
+    from packaging.specifiers import SpecifierSet
+
+    packages = dict(environment.pins)
+    if environment.made and not any(set(b.distributions) & packages.keys() for b in BUILT_IN):
+        packages = installed(environment)
+    main = environment.families[0] if environment.families else ""
+
+    def fits(candidate: BuiltIn) -> bool:
+        found = next((packages[d] for d in candidate.distributions if d in packages), None)
+        if found is None:
+            return not packages and main in candidate.distributions
+        return SpecifierSet(candidate.versions).contains(found, prereleases=True)
+
+    return sorted((b for b in BUILT_IN if b.distributions and fits(b)), key=lambda b: main not in b.distributions)
+
+
+def absolute(path: str) -> str:
+    """Return `FILE.py:Class` with the file's full path; a module stays as it is."""
+    where, _, name = path.rpartition(":")
+    return f"{Path(where).resolve()}:{name}" if where.endswith(".py") else path
+
+
+def check_path(path: str) -> None:
+    """Raise EnvironmentProblem where `FILE.py:Class` names no file, or a file without that class."""
+    where, _, name = path.rpartition(":")
+    if not where.endswith(".py"):
+        return
+    tree = parsed(Path(where))
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    if name not in classes:
+        there = ", ".join(classes) or "none"
+        raise EnvironmentProblem(f"--adapter {path}: {where} has no class {name!r}; its classes: {there}")
+
+
+def parsed(file: Path) -> ast.Module:
+    """Return the syntax of a file; raises EnvironmentProblem where it cannot be read."""
+    try:
+        return ast.parse(file.read_text("utf-8"), str(file))
+    except OSError as error:
+        raise EnvironmentProblem(f"--adapter {file}: cannot be read: {error.strerror}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise EnvironmentProblem(f"--adapter {file}: is not Python: {error}") from None
+
+
+def declared_environ(path: str) -> Mapping[str, str]:
+    """Return the literal `environ = {...}` of an adapter class, read without importing it.
+
+    Raises EnvironmentProblem where it is no literal dict.
+    """
+    where, _, name = path.rpartition(":")
+    if where.startswith(FOLDER):
+        file = Path(__file__).parent / "worker" / "adapters" / f"{where.rpartition('.')[2]}.py"
+    elif where.endswith(".py"):
+        file = Path(where)
+    else:
+        return {}
+    for node in parsed(file).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            for line in node.body:
+                names = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+                if any(getattr(name, "id", "") == "environ" for name in names):
+                    return literal_environ(line, path)
+    return {}
+
+
+def literal_environ(line: ast.stmt, path: str) -> Mapping[str, str]:
+    """Return the dict that a line assigns. Raises EnvironmentProblem where it is no literal dict."""
+    try:
+        value = ast.literal_eval(getattr(line, "value", None) or "")
+        return {str(key): str(item) for key, item in value.items()}
+    except (ValueError, SyntaxError, TypeError, AttributeError):
+        raise EnvironmentProblem(
+            f"--adapter {path}: line {line.lineno}: environ is set before the file is imported; "
+            'expected a literal dict such as {"KERAS_BACKEND": "jax"}'
+        ) from None

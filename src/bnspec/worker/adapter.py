@@ -1,0 +1,114 @@
+"""What an adapter is: a program's steps, translated into one API of one framework, and nothing more."""
+
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+import numpy as np
+
+Arrays = Dict[str, Any]
+
+
+class Unsupported(Exception):  # noqa: N818 - the name is public, it is raised as a statement
+    """The framework's API has no words for the step; the text says why."""
+
+
+class Adapter:
+    """One layer of one framework. Subclass it, translate, calculate nothing.
+
+    A method that stays undefined raises Unsupported. An exception of the framework must not be caught: it
+    is an observation.
+
+    name: of the API (`torch.nn`); package: the distribution whose version counts; environ: environment
+    variables to set before the process starts, a literal dict; executions: how it can run, the default first.
+    """
+
+    name = "unnamed"
+    package = ""
+    environ: Mapping[str, str] = {}
+    executions: Tuple[str, ...] = ("eager",)
+
+    def __init__(self, layer: Mapping[str, Any], *, structure: str = "bare", execution: str, device: str) -> None:
+        """Build the layer.
+
+        layer: rank, axis, features, epsilon, scale, offset, tracked, dtypes {input, parameters, compute} and
+        momentum: {"keep": weight of the old statistic}, {"raw": the framework's own number},
+        {"cumulative": True}, or None for the framework's default. structure: `bare`, or what stands around
+        the layer: `model`, `user-layer`, `user-model`.
+        """
+        self.layer = layer
+        self.structure = structure
+        self.execution = execution
+        self.device = device
+
+    @classmethod
+    def has_device(cls, device: str) -> bool:
+        """Return whether the framework sees a device; asked for others than `cpu`, before any layer is built."""
+        return True
+
+    def call(
+        self,
+        mode: Optional[str],
+        x: Any,
+        *,
+        mask: Any = None,
+        record: bool = True,
+        collect: bool = True,
+        recompute: bool = False,
+    ) -> Any:
+        """Call the layer in mode `train`, `infer` or None (the caller says nothing) and return y.
+
+        record: a gradient will be asked; collect: apply the updates that the framework hands to the caller;
+        recompute: run the call again in the backward pass.
+        """
+        raise self.unsupported("call")
+
+    def backward(self, dy: Any) -> Arrays:
+        """Return the gradients {x, scale, offset} of the last recorded call; it must not update again."""
+        raise self.unsupported("backward")
+
+    def freeze(self, where: str = "layer") -> None:
+        """Freeze by the framework's own idiom: the `layer` itself, or its `parent`."""
+        raise self.unsupported("freeze")
+
+    def unfreeze(self, where: str = "layer") -> None:
+        """Undo freeze."""
+        raise self.unsupported("unfreeze")
+
+    def get_state(self) -> Arrays:
+        """Return {mean, variance, scale, offset}, those that exist, each of shape (features,)."""
+        raise self.unsupported("get_state")
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Set the parts of the state that are given."""
+        raise self.unsupported("set_state")
+
+    def reload(self) -> None:
+        """Save in the framework's own format and load into a fresh layer, which replaces this one."""
+        raise self.unsupported("reload")
+
+    def facts(self) -> Dict[str, Any]:
+        """Return defaults, names and order of the state, dtypes: plain JSON values."""
+        return {}
+
+    def unsupported(self, step: str) -> Unsupported:
+        """Return the exception for a step that the API has no words for."""
+        return Unsupported("the adapter %s has no %s" % (self.name, step))
+
+
+class Trainer(Adapter):
+    """An adapter of a framework that has a trainer of its own."""
+
+    def prepare(self, *, learning_rate: float) -> None:
+        """Compile: plain SGD, mean squared error, no shuffling."""
+        raise self.unsupported("prepare")
+
+    def fit(self, x: Any, target: Any, *, steps: int) -> Arrays:
+        """Train steps of one batch each; return {"loss": [one per step]}."""
+        raise self.unsupported("fit")
+
+    def evaluate(self, x: Any, target: Any) -> Arrays:
+        """Return {"loss": [one number]}."""
+        raise self.unsupported("evaluate")
+
+    def predict(self, x: Any) -> np.ndarray:
+        """Return the prediction."""
+        raise self.unsupported("predict")

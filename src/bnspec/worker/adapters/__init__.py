@@ -1,0 +1,1 @@
+"""The built-in adapters. They use the same interface as anybody's own."""

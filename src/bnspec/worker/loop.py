@@ -1,0 +1,272 @@
+"""The worker's main loop: take the pipes, load the adapter, run programs until the pipe closes."""
+
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
+
+import numpy as np
+
+from bnspec.worker.adapter import Trainer, Unsupported
+from bnspec.worker.frames import TRAVELLING, Decoder, Frame, encode
+
+OURS = (NameError, AttributeError, ImportError, LookupError)
+"""Raised in the adapter's own lines, these are faults of the adapter, not observations."""
+
+TEXT_LIMIT = 2000
+PR_SET_PDEATHSIG = 1
+
+
+def main(started: float) -> None:
+    """Answer frames until the host closes the pipe. Frames come on fd 0 and go to fd 1, which we keep.
+
+    started: the performance counter before anything was imported; NumPy and the framework come after it.
+    """
+    die_with_host()
+    source, sink = take_pipes()
+    frames = read_frames(source)
+    hello, _ = next(frames)
+    try:
+        adapter = load_adapter(hello["adapter"])
+        ready = {"event": "ready", "import_seconds": time.perf_counter() - started}
+        ready.update(describe(adapter), device=has_device(adapter, hello["device"]))
+    except Exception as error:
+        send(sink, dict(shown_error(error), event="failed", trace=traceback.format_exc()[-TEXT_LIMIT:]))
+        return
+    send(sink, ready)
+    for header, arrays in frames:
+        send(sink, {"event": "started", "id": header["id"]})
+        answer, results = run(adapter, header, arrays, hello)
+        send(sink, dict(answer, event="trace", id=header["id"]), results)
+
+
+def die_with_host() -> None:
+    """Ask Linux to kill us when the host dies: a step that never ends would not see the pipe close.
+
+    Elsewhere a worker whose host was killed ends after the step it is at.
+    """
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (ImportError, OSError, AttributeError):
+        pass
+
+
+def take_pipes() -> Tuple[int, int]:
+    """Keep the real stdin and stdout for us; everybody else reads nothing and prints to stderr."""
+    source, sink = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return source, sink
+
+
+def read_frames(source: int) -> Iterator[Frame]:
+    """Yield the host's frames."""
+    decoder = Decoder()
+    while True:
+        data = os.read(source, 1 << 20)
+        if not data:
+            return
+        for frame in decoder.feed(data):
+            yield frame
+
+
+def send(sink: int, header: Mapping[str, Any], arrays: Any = ()) -> None:
+    """Write one frame whole."""
+    data = memoryview(encode(header, arrays))
+    while data:
+        data = data[os.write(sink, data) :]
+
+
+def load_adapter(path: str) -> Any:
+    """Return the class that `package.module:Class` or `FILE.py:Class` names."""
+    where, _, name = path.rpartition(":")
+    if where.endswith(".py"):
+        spec = importlib.util.spec_from_file_location("bnspec_user_adapter", where)
+        if spec is None or spec.loader is None:
+            raise ImportError("cannot load %s" % where)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+    else:
+        module = importlib.import_module(where)
+    adapter = getattr(module, name)
+    if not isinstance(adapter, type):
+        raise TypeError("%s is not a class" % path)
+    return adapter
+
+
+def has_device(adapter: Any, device: str) -> bool:
+    """Return whether an adapter's framework sees a device. Every one sees the CPU; asking may take seconds."""
+    return device == "cpu" or bool(getattr(adapter, "has_device", lambda name: True)(device))
+
+
+def describe(adapter: Any) -> Dict[str, Any]:
+    """Return what the host records of this process: adapter, Python, packages."""
+    packages = installed_packages()
+    package = str(getattr(adapter, "package", ""))
+    return {
+        "name": str(getattr(adapter, "name", adapter.__name__)),
+        "package": package,
+        "version": version_of(package, packages),
+        "executions": [str(e) for e in getattr(adapter, "executions", ("eager",))],
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "packages": packages,
+    }
+
+
+def version_of(package: str, packages: Mapping[str, str]) -> str:
+    """Return a package's version. TensorFlow also comes as the distributions tensorflow-cpu and -gpu."""
+    name = package.lower().replace("_", "-")
+    return next((packages[n] for n in (name, name + "-cpu", name + "-gpu") if n in packages), "")
+
+
+def installed_packages() -> Dict[str, str]:
+    """Return every installed distribution and its version, from the names of its metadata folders."""
+    found = {}
+    for folder in sys.path:
+        if os.path.isdir(folder):
+            for entry in os.listdir(folder):
+                if entry.endswith((".dist-info", ".egg-info")):
+                    name, _, version = entry.rpartition(".")[0].partition("-")
+                    found[name.lower().replace("_", "-")] = version.partition("-py")[0]
+    return dict(sorted(found.items()))
+
+
+def run(
+    adapter: Any, job: Mapping[str, Any], arrays: List[Any], hello: Mapping[str, Any]
+) -> Tuple[Dict[str, Any], List[Any]]:
+    """Run one program; return the answer's header and its arrays."""
+    started = time.perf_counter()
+    results = []  # type: List[Any]
+    answer = {"status": "ran"}  # type: Dict[str, Any]
+    try:
+        if job.get("facts"):
+            layer = build(adapter, job, hello)
+            answer["facts"] = json.loads(json.dumps(layer.facts(), default=str))
+        else:
+            answer["steps"] = run_steps(adapter, job, arrays, hello, results)
+    except Unsupported as why:
+        answer = {"status": "unsupported", "reason": str(why)[:TEXT_LIMIT]}
+    except AdapterFault as fault:
+        answer = {"status": "error", "reason": str(fault)[:TEXT_LIMIT]}
+    except Exception as error:
+        answer = {"status": "error", "reason": "%s: %s" % tuple(shown_error(error).values())}
+    answer["seconds"] = time.perf_counter() - started
+    return answer, results if answer["status"] == "ran" else []
+
+
+class AdapterFault(Exception):  # noqa: N818 - it names the fault
+    """The adapter, not the framework, is wrong."""
+
+
+def build(adapter: Any, job: Mapping[str, Any], hello: Mapping[str, Any]) -> Any:
+    """Make the adapter's layer."""
+    return adapter(
+        job["layer"],
+        structure=job.get("structure", "bare"),
+        execution=hello.get("execution") or adapter.executions[0],
+        device=hello.get("device", "cpu"),
+    )
+
+
+def run_steps(
+    adapter: Any, job: Mapping[str, Any], arrays: List[Any], hello: Mapping[str, Any], results: List[Any]
+) -> List[Dict[str, Any]]:
+    """Run the steps of a program; what each shows, its arrays appended to `results`."""
+    steps = job["steps"]
+    try:
+        layer = build(adapter, job, hello)
+    except Unsupported:
+        raise
+    except Exception as error:
+        check_fault(adapter, error)
+        return [{"error": shown_error(error)} for _ in steps]
+    shown = []  # type: List[Dict[str, Any]]
+    prepared = False
+    for number, step in enumerate(steps):
+        given = {name: arrays[index] for name, index in step["arrays"].items()}
+        options = dict(step["options"])
+        follows = steps[number + 1]["do"] if number + 1 < len(steps) else ""
+        try:
+            if step["do"] in ("fit", "evaluate", "predict") and not prepared:
+                if not isinstance(layer, Trainer):
+                    raise Unsupported("%s has no trainer of its own" % layer.name)
+                layer.prepare(learning_rate=options.get("learning_rate", 0.0))
+                prepared = True
+            given_back = perform(layer, step["do"], given, options, record=follows == "backward")
+            shown.append({"arrays": keep_results(given_back, results)})
+        except Unsupported:
+            raise
+        except Exception as error:
+            check_fault(adapter, error)
+            shown.append({"error": shown_error(error)})
+    return shown
+
+
+def perform(layer: Any, do: str, given: Dict[str, Any], options: Dict[str, Any], record: bool) -> Dict[str, Any]:
+    """Do one step and return its named arrays."""
+    if do in ("train", "infer", "call"):
+        mode = None if do == "call" else do
+        return {"y": layer.call(mode, given.pop("x"), record=record, **dict(given, **options))}
+    if do == "backward":
+        return dict(layer.backward(given["dy"]))
+    if do == "get_state":
+        return dict(layer.get_state())
+    if do == "set_state":
+        layer.set_state(given)
+        return {}
+    if do in ("freeze", "unfreeze", "reload"):
+        getattr(layer, do)(**options)
+        return {}
+    if do == "predict":
+        return {"y": layer.predict(given["x"])}
+    if do == "fit":
+        return dict(layer.fit(given["x"], given["target"], steps=options["steps"]))
+    if do == "evaluate":
+        return dict(layer.evaluate(given["x"], given["target"]))
+    raise AdapterFault("the worker does not know the step %r" % do)
+
+
+def keep_results(given_back: Mapping[str, Any], results: List[Any]) -> Dict[str, int]:
+    """Append the arrays of a step to the results; return where each one is."""
+    places = {}
+    for name, value in given_back.items():
+        if value is None:
+            continue
+        # A copy: a layer that updates in place must not change what an earlier step showed.
+        array = np.array(value)
+        if array.dtype.name not in TRAVELLING:
+            raise AdapterFault("%s is %s of dtype %s; expected an array" % (name, type(value), array.dtype))
+        places[str(name)] = len(results)
+        results.append(array)
+    return places
+
+
+def check_fault(adapter: Any, error: Exception) -> None:
+    """Raise AdapterFault where an exception comes from the adapter's own lines, not from the framework.
+
+    One of ours, as where a method does not take what every adapter is given, is the adapter's too.
+    """
+    if isinstance(error, AdapterFault):
+        raise error
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    own = {getattr(sys.modules.get(base.__module__), "__file__", None) for base in adapter.__mro__}
+    if last.filename == __file__ or (isinstance(error, OURS) and last.filename in own):
+        place = "%s:%s" % (os.path.basename(last.filename), last.lineno)
+        raise AdapterFault("%s at %s: %s" % (type(error).__name__, place, error))
+
+
+def shown_error(error: BaseException) -> Dict[str, str]:
+    """Return an exception as class and text."""
+    return {"class": type(error).__name__, "text": str(error)[:TEXT_LIMIT]}

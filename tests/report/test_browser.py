@@ -1,0 +1,275 @@
+"""The page in a real browser, opened from disk with the network off."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from bnspec.case import Case
+from bnspec.report import build
+from bnspec.report.model import Matrix, columns, matrix
+from bnspec.results import Results, TargetResults
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+VIOLATED = "stats.closed-form[rank4-first]"
+HOSTILE = '</script><script>window.owned=1</script><img src=x onerror="window.owned=1">'
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.fail(
+            f"no browser: none of {', '.join(BROWSERS)} is on PATH. Install one: sh tools/install-browser.sh "
+            "(or: apt-get install chromium)"
+        )
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, tmp_path: Path, sample: Callable[..., Results], cases: Mapping[str, Case]
+) -> Iterator[Open]:
+    """Open a page of results; nothing may be said on the console or asked of the network."""
+    complaints: list[str] = []
+    contexts = []
+
+    def opened(fragment: str = "", *, results: Results | None = None, scripts: bool = True, **options: object) -> Page:
+        file = tmp_path / "report.html"
+        file.write_text(build([results or sample()], cases), "utf-8")
+        context = browser.new_context(
+            java_script_enabled=scripts, **{"viewport": {"width": 1400, "height": 900}, **options}
+        )
+        contexts.append(context)
+        context.set_offline(True)
+
+        def only_files(route):
+            if route.request.url.startswith("file:"):
+                return route.continue_()
+            complaints.append(f"asked for {route.request.url}")
+            return route.abort()
+
+        context.route("**/*", only_files)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{file.as_uri()}{fragment}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def made(sample: Callable[..., Results]) -> Matrix:
+    """The matrix of the results that the page shows."""
+    return matrix([column for column in columns([sample("matrix.jsonl")]) if column.rows])
+
+
+def visible_rows(page: Page) -> list[str]:
+    return page.eval_on_selector_all(
+        ".matrix tbody tr:not(.title)",
+        "rows => rows.filter(r => r.checkVisibility()).map(r => r.querySelector('a').textContent)",
+    )
+
+
+def violations(page: Page) -> str:
+    found = Axe().run(page)
+    return "" if found.violations_count == 0 else found.generate_report()
+
+
+def test_the_first_screen_has_the_verdict_and_the_differences(open_page: Open) -> None:
+    page = open_page()
+    expect(page.locator("h1")).to_contain_text("3 of 5 targets have findings")
+    expect(page.locator("h1")).to_be_in_viewport()
+    expect(page.locator(".answers tbody tr").first).to_be_in_viewport()
+
+
+def test_agreement_is_folded_and_opens(open_page: Open) -> None:
+    page = open_page()
+    before = len(visible_rows(page))
+    page.locator(".fold input").first.check()
+    assert len(visible_rows(page)) > before
+    expect(page.locator(".folded td").first).to_contain_text("all 5")
+
+
+def test_search_finds_also_what_is_folded_and_announces_how_many(open_page: Open, made: Matrix) -> None:
+    page, total = open_page(), len(made.lines)
+    page.get_by_label("Search").fill("Detached rank3")
+    expect(page.locator("#nothing")).to_be_visible()
+    expect(page.locator("#shown")).to_have_text(f"0 of {total} questions")
+    page.get_by_label("Search").fill("gradient.statistics rank3")
+    assert visible_rows(page) == ["statistics rank3-last", "statistics rank3-first"]
+    expect(page.locator("#shown")).to_have_text(f"2 of {total} questions")
+    assert "q=gradient.statistics+rank3" in page.url
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#shown")).to_have_text(f"{total} questions")
+    assert "statistics rank3-last" not in visible_rows(page)
+
+
+def test_chips_choose_verdicts_and_the_address_keeps_the_view(open_page: Open) -> None:
+    page = open_page()
+    page.get_by_role("checkbox", name="violates").check()
+    page.get_by_role("checkbox", name="crash").check()
+    assert visible_rows(page) == ["closed-form rank4-first", "training rank5-last"]
+    again = open_page(f"#{page.url.partition('#')[2]}")
+    assert visible_rows(again) == ["closed-form rank4-first", "training rank5-last"]
+    expect(again.get_by_role("checkbox", name="crash")).to_be_checked()
+
+
+def test_only_differences_hides_agreement(open_page: Open, made: Matrix) -> None:
+    page = open_page()
+    page.get_by_label("Only differences").check()
+    expect(page.locator("#shown")).to_have_text(f"{made.disagreeing} of {len(made.lines)} questions")
+    expect(page.get_by_role("heading", name="inference", exact=True)).to_be_hidden()
+
+
+def test_a_permalink_opens_the_page_of_a_case(open_page: Open) -> None:
+    page = open_page(f"#case={quote(VIOLATED)}")
+    dialog = page.get_by_role("dialog", name=VIOLATED)
+    expect(dialog).to_be_visible()
+    expect(dialog).to_contain_text("closed form of the dialect")
+    expect(dialog).to_contain_text("Measured: moving variance = 0.75·old")
+    expect(dialog).to_contain_text("Two values per channel")
+    expect(dialog.locator("#command")).to_have_text(f"bnspec run py36-keras-2.2.4/keras -k '{VIOLATED}'")
+    dialog.get_by_text("What keras 2.2.4 showed").click()
+    expect(dialog.get_by_text("[1.33333, 0.5, 2.25]")).to_be_visible()
+    dialog.locator(".program summary").first.click()
+    expect(dialog.locator(".program pre").first).to_contain_text("[[[0, 0.1],\n")
+
+
+def test_a_case_of_another_suite_is_told(open_page: Open) -> None:
+    page = open_page(f"#case={quote('gradient.inference[rank2]')}")
+    expect(page.get_by_role("dialog")).to_contain_text("not in the version of the suite")
+    page = open_page("#case=no.such[case]")
+    expect(page.get_by_role("dialog")).to_contain_text("There is no such case")
+
+
+def test_the_command_can_be_copied(open_page: Open) -> None:
+    page = open_page(f"#case={quote(VIOLATED)}", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy command").click()
+    expect(page.locator("#copied")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("bnspec run py36-keras-2.2.4/keras -k")
+
+
+def test_everything_is_reached_with_the_keyboard(open_page: Open) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the matrix")).to_be_focused()
+    link = page.locator(".matrix tbody a").first
+    link.focus()
+    page.keyboard.press("Enter")
+    title = page.locator("#case-title")
+    expect(title).to_be_focused()
+    first = title.text_content()
+    page.keyboard.press("j")
+    expect(title).not_to_have_text(first)
+    page.keyboard.press("k")
+    expect(title).to_have_text(first)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(link).to_be_focused()
+    assert "case=" not in page.url
+    box = page.locator(".fold input").first
+    box.focus()
+    page.keyboard.press("Space")
+    expect(box).to_be_checked()
+
+
+def test_back_closes_a_case_and_forward_opens_it(open_page: Open) -> None:
+    page = open_page("#q=closed-form")
+    page.locator(".matrix tbody a:visible").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert page.url.endswith("#q=closed-form")
+    page.go_forward()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_follows_the_system_and_the_switch(open_page: Open, scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    paper = "getComputedStyle(document.body).backgroundColor"
+    before = page.evaluate(paper)
+    assert before == {"light": "rgb(253, 252, 250)", "dark": "rgb(22, 24, 27)"}[scheme]
+    page.get_by_role("button", name="theme").click()
+    assert page.evaluate(paper) != before
+    page.get_by_role("button", name="theme").click()
+    assert page.evaluate(paper) == before
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("fragment", ["", "#v=violates&q=stats", f"#case={quote(VIOLATED)}"])
+def test_an_accessibility_scan_finds_nothing(open_page: Open, scheme: str, fragment: str) -> None:
+    page = open_page(fragment, color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.evaluate("document.querySelectorAll('.fold input').forEach(box => box.checked = true)")
+    assert violations(page) == ""
+
+
+def test_a_narrow_screen_never_scrolls_sideways(open_page: Open) -> None:
+    page = open_page(viewport={"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert violations(page) == ""
+
+
+def test_without_scripts_the_matrix_is_complete(open_page: Open, made: Matrix) -> None:
+    page = open_page(scripts=False)
+    expect(page.locator("noscript p")).to_be_visible()
+    expect(page.locator("#filters")).to_be_hidden()
+    expect(page.locator("#theme")).to_be_hidden()
+    expect(page.locator(".matrix tbody tr:not(.title)")).to_have_count(len(made.lines))
+    hidden = page.locator(".folded tr").first
+    expect(hidden).to_be_hidden()
+    page.locator(".fold input").first.check()
+    expect(hidden).to_be_visible()
+
+
+def test_hostile_text_is_shown_and_does_nothing(open_page: Open, sample: Callable[..., Results]) -> None:
+    results = sample()
+    first, *others = results.targets.items()
+    name, target = first
+    id = "forward.training[rank2]"
+    row = {
+        **target.rows[id],
+        "verdict": "violates",
+        "message": f"{HOSTILE}\x00\x1b",
+        "arrays": {HOSTILE: [HOSTILE]},
+    }
+    info = {**target.info, "version": HOSTILE, "environment": HOSTILE, "packages": {HOSTILE: HOSTILE}}
+    odd = {f"stats.initial[{HOSTILE}]": {"verdict": "conforms", "variant": HOSTILE, "ratio": 0.1}}
+    changed = TargetResults(info, {**target.rows, id: row, **odd}, True)
+    page = open_page(
+        f"#case={quote(id)}", results=replace(results, targets={f"{name}{HOSTILE}": changed, **dict(others)})
+    )
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    expect(page.locator("#case-body .message").first).to_contain_text(HOSTILE)
+    page.get_by_role("button", name="Close").click()
+    page.locator("a", has_text="onerror").first.evaluate("link => link.click()")
+    expect(page.locator("#case-title")).to_have_text(f"stats.initial[{HOSTILE}]")
+    assert page.evaluate("window.owned") is None
+    assert page.locator("img").count() == 0

@@ -1,0 +1,87 @@
+"""The project's own promises: the wheel works alone, the README says what the results say, names fit."""
+
+import configparser
+import importlib.util
+import re
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from uv import find_uv_bin
+
+from bnspec.environments import from_file, listed
+from bnspec.paths import uv_environ
+from bnspec.targets import choose
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENTS = listed()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    build = ["build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)]
+    subprocess.run([find_uv_bin(), *build], check=True, env=uv_environ(), timeout=300)
+    (file,) = folder.glob("*.whl")
+    return file
+
+
+def test_the_wheel_carries_cases_environments_schema_and_page(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    for part in ("conformance/cases/", "conformance/environments/", "results.schema.json", "report/script.js"):
+        assert any(f"bnspec/{part}" in name for name in names), part
+
+
+def test_the_wheel_runs_without_a_checkout(wheel, tmp_path):
+    command = ["run", "--isolated", "--no-project", "--with", str(wheel), "bnspec", "run", "numpy"]
+    run = subprocess.run(
+        [find_uv_bin(), *command, "-o", "out.jsonl", "--report", "page.html"],
+        cwd=tmp_path, env=uv_environ(), capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "page.html").stat().st_size > 50_000
+
+
+def test_the_generated_parts_of_the_readme_are_what_the_results_say():
+    spec = importlib.util.spec_from_file_location("readme_tool", ROOT / "tools" / "readme.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert tool.filled(text) == text, "run: uv run python tools/readme.py"
+
+
+def test_the_test_command_of_the_readme_is_what_ci_runs():
+    readme, ci = ((ROOT / name).read_text("utf-8") for name in ("README.md", ".ci/run"))
+    assert "python3 -m uv run tox\n" in readme
+    assert re.search(r"^python3 -m uv run tox$", ci, re.MULTILINE)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda e: e.name)
+def test_an_environment_is_pinned_and_named_after_its_python_and_framework(environment):
+    # tox reads a version of two parts as a second Python: `py312-torch-2.9` is refused.
+    assert re.fullmatch(r"py3\d+(-[a-z]+-\d+\.\d+\.\d+)+", environment.name)
+    for requirement in map(Requirement, environment.requirements):
+        assert [specifier.operator for specifier in requirement.specifier] == ["=="], requirement
+    assert environment.pins.get(environment.families[0]) or f"{environment.families[0]}-cpu" in environment.pins
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda e: e.name)
+def test_an_environment_has_an_adapter_of_its_framework(environment):
+    assert choose(environment, None, "cpu", None).adapter
+
+
+def test_an_environment_file_of_another_name_is_refused(tmp_path):
+    file = tmp_path / "torch.txt"
+    file.write_text("torch==2.13.0\n", "utf-8")
+    with pytest.raises(Exception, match="expected a name like"):
+        from_file(file)
+
+
+def test_tox_runs_only_environments_that_exist():
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "tox.ini")
+    wanted = set(config["tox"]["env_list"].split()) - {"lint", "tests"}
+    assert wanted <= {environment.name for environment in ENVIRONMENTS}
+    assert len(wanted) == 4

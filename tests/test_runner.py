@@ -1,0 +1,234 @@
+"""The driver, with workers that follow a script: what is sent, what is lost, what is sent again."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bnspec.runner
+from bnspec.case import Case, Layer, infer
+from bnspec.environments import reference
+from bnspec.process import Event
+from bnspec.runner import FACTS, Driver, TargetFailed, Timeouts, judged, parse_trace
+from bnspec.targets import Target
+from bnspec.worker.frames import Decoder
+
+Script = Callable[["Scripted", str], None]
+
+
+class Scripted:
+    """In the place of a WorkerProcess: it answers at once, as its script says."""
+
+    script: Script
+    started: list["Scripted"]
+
+    def __init__(self, python: object, environ: object) -> None:
+        self.events: queue.Queue[Event] = queue.Queue()
+        self.asked: list[str] = []
+        self.killed = False
+        self.started.append(self)
+
+    def send(self, frame: bytes) -> None:
+        [(header, _)] = Decoder().feed(frame)
+        if "adapter" in header:
+            self.put("frame", {"event": "ready", "executions": ["eager"]})
+        elif not self.killed:
+            self.asked.append(header["id"])
+            type(self).script(self, header["id"])
+
+    def put(self, kind: str, header: dict[str, Any] | None = None, text: str = "") -> None:
+        self.events.put(Event(kind, time.monotonic(), header or {}, text=text))
+
+    def begin(self, case: str) -> None:
+        self.put("frame", {"event": "started", "id": case})
+
+    def answer(self, case: str, **more: Any) -> None:
+        self.begin(case)
+        self.put("frame", {"event": "trace", "id": case, "status": "unsupported", "reason": "scripted", **more})
+
+    def die(self) -> None:
+        self.put("ended", text="exited with status 9")
+        self.kill()
+
+    def last_words(self) -> str:
+        return "last words"
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., type[Scripted]]:
+    """Make every worker follow a script."""
+
+    def make(given: Script) -> type[Scripted]:
+        class Following(Scripted):
+            script = staticmethod(given)  # type: ignore[assignment]
+            started: list[Scripted] = []  # noqa: RUF012 - a class of its own for every test
+
+        monkeypatch.setattr(bnspec.runner, "WorkerProcess", Following)
+        return Following
+
+    return make
+
+
+def case(name: str) -> Case:
+    x = np.ones((4, 3), dtype=np.float32)
+    return Case(("forward.inference",), name, Layer(), (infer(x),), "small")
+
+
+def connected(**timeouts: float) -> Driver:
+    driver = Driver(Target(reference(), "scripted", "scripted:Scripted"), Timeouts(**timeouts))
+    driver.connect()
+    return driver
+
+
+def statuses(driver: Driver, names: str) -> dict[str, str]:
+    """Return the status of every case's trace, by situation."""
+    return {key[len("forward.inference[") : -1]: trace.status for key, trace in driver.traces([case(n) for n in names])}
+
+
+def test_programs_behind_the_victim_are_sent_again_to_a_fresh_worker(scripted):
+    def script(worker: Scripted, key: str) -> None:
+        if "[b]" in key and len(worker.started) == 1:
+            worker.begin(key)
+            worker.die()
+        else:
+            worker.answer(key)
+
+    workers = scripted(script)
+    assert statuses(connected(), "abcd") == {"a": "unsupported", "b": "crash", "c": "unsupported", "d": "unsupported"}
+    first, second = workers.started
+    assert [key[-3:] for key in first.asked] == [FACTS[-3:], "[a]", "[b]"]
+    assert [key[-3:] for key in second.asked] == ["[c]", "[d]"]
+
+
+def test_several_programs_are_in_flight(scripted):
+    workers = scripted(lambda worker, key: None)
+    driver = connected(first=0.05, case=0.05)
+    assert next(driver.traces([case("a"), case("b"), case("c")]))[1].status == "timeout"
+    assert len(workers.started[0].asked) == 4
+
+
+def test_a_worker_that_dies_between_two_cases_costs_none(scripted):
+    def script(worker: Scripted, key: str) -> None:
+        worker.answer(key)
+        if "[a]" in key and len(worker.started) == 1:
+            worker.die()
+
+    scripted(script)
+    assert set(statuses(connected(), "abc").values()) == {"unsupported"}
+
+
+def test_workers_that_die_three_times_without_a_case_cost_one_and_come_to_an_end(scripted):
+    workers = scripted(lambda worker, key: worker.die())
+    assert statuses(connected(), "abc") == {"a": "crash", "b": "crash", "c": "crash"}
+    assert len(workers.started) == 6, "two free deaths, then one for the facts and one for every case"
+
+
+def test_a_worker_that_babbles_between_two_cases_costs_none(scripted):
+    def script(worker: Scripted, key: str) -> None:
+        worker.answer(key)
+        if "[a]" in key and len(worker.started) == 1:
+            worker.put("frame", {"event": "trace", "id": key})
+
+    scripted(script)
+    assert set(statuses(connected(), "abc").values()) == {"unsupported"}
+
+
+def test_time_that_the_host_spends_judging_is_not_counted_against_a_case(scripted, monkeypatch):
+    monkeypatch.setattr(bnspec.runner, "IN_FLIGHT_BYTES", 0)
+    scripted(lambda worker, key: threading.Timer(0.02, worker.answer, [key]).start())
+    found = []
+    for key, trace in connected(first=0.5, case=0.5).traces([case("a"), case("b"), case("c")]):
+        found.append((key[-3:], trace.status))
+        time.sleep(0.6)
+    assert found == [("[a]", "unsupported"), ("[b]", "unsupported"), ("[c]", "unsupported")]
+
+
+def test_stopping_from_another_thread_ends_the_run_at_once(scripted):
+    scripted(lambda worker, key: None)
+    driver = connected()
+    driver.session.worker.kill = lambda: driver.session.worker.put("ended", text="killed by SIGKILL")  # type: ignore[attr-defined,method-assign]
+    threading.Timer(0.05, driver.stop).start()
+    started = time.monotonic()
+    rows = list(judged(driver, [case("a"), case("b")]))
+    assert time.monotonic() - started < 10
+    assert {row.verdict for row in rows} <= {"crash", "not-run"}
+
+
+def test_a_worker_that_is_started_while_the_run_is_stopped_is_killed(scripted):
+    workers = scripted(lambda worker, key: None)
+    driver = connected()
+    driver.stopped = True
+    driver.start()
+    assert workers.started[-1].killed
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ({"event": "failed", "class": "OSError", "text": "two\nlines\x1b[31m"}, "OSError: two lines"),
+        ({"event": "ready"}, "it does not say how it can run"),
+        ({"event": "ready", "executions": "eager"}, "it does not say how it can run"),
+        ({"event": "trace"}, "it sent something else; it printed: last words"),
+    ],
+)
+def test_a_worker_that_begins_with_something_odd_is_one_clear_line(scripted, header, words):
+    workers = scripted(lambda worker, key: None)
+    driver = Driver(Target(reference(), "scripted", "scripted:Scripted"), Timeouts())
+    worker = workers.started[0]
+    worker.events = queue.Queue()
+    worker.put("frame", header)
+    with pytest.raises(TargetFailed) as failed:
+        driver.connect()
+    assert words in str(failed.value)
+    assert str(failed.value).isprintable()
+    assert worker.killed
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"status": "fine"},
+        {"status": "ran"},
+        {"status": "ran", "steps": 3},
+        {"status": "ran", "steps": [3]},
+        {"status": "ran", "steps": [{}]},
+        {"status": "ran", "steps": [{"arrays": {"y": 5}}]},
+        {"status": "ran", "steps": [{"arrays": {"y": 10**30}}]},
+        {"status": "ran", "steps": [{"arrays": {"y": None}}]},
+        {"status": "ran", "steps": [{"error": "text"}]},
+        {"status": "ran", "steps": [{"error": {}}]},
+    ],
+)
+def test_an_answer_that_is_no_trace_is_an_error_of_that_case(header):
+    trace = parse_trace(header, [np.zeros(3)])
+    assert trace.status == "error"
+    assert "no readable trace" in trace.reason
+
+
+@pytest.mark.parametrize("seconds", [None, "1", -1, 10**400, float("nan"), float("inf"), [1]])
+def test_seconds_that_cannot_be_are_none(seconds):
+    assert parse_trace({"status": "unsupported", "seconds": seconds}, []).seconds == 0
+
+
+def test_a_hostile_answer_is_taken_for_what_it_is(scripted):
+    def script(worker: Scripted, key: str) -> None:
+        worker.begin(key)
+        worker.put("frame", {"event": "trace", "id": [key], "status": "ran"})
+
+    scripted(script)
+    assert statuses(connected(), "ab") == {"a": "error", "b": "error"}
+
+
+def test_facts_that_are_too_long_are_not_kept(scripted):
+    scripted(lambda worker, key: worker.answer(key, facts={"x": "y" * 100_000}))
+    driver = connected()
+    statuses(driver, "a")
+    assert driver.facts == {"not known": "the adapter gave too many"}

@@ -1,0 +1,211 @@
+"""The suite: its cases keep their promises, and a selection runs what it needs."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bnspec.case import Case, Layer, read, train
+from bnspec.identify import MARGIN, UNASKED, rivals
+from bnspec.paths import suite_folder
+from bnspec.spec import AXES, CLAUSES, Dialect
+from bnspec.suite import SuiteError, check, load_cases, matcher, select
+
+CASES = load_cases()
+AXIS_CASES = [case for case in CASES if case.rivals]
+IDS = [identifier for case in CASES for identifier in case.ids]
+COMMITTED = Path(__file__).parent / "ids.txt"
+
+
+def dialect(**answers: str) -> Dialect:
+    """A dialect that gives these answers everywhere: `stats__averaging="debiased"`."""
+    named = {axis.replace("__", ".").replace("_", "-"): variant for axis, variant in answers.items()}
+    assert all(variant in AXES[axis].variants for axis, variant in named.items())
+    return Dialect({(axis, case.where): variant for axis, variant in named.items() for case in CASES})
+
+
+DIALECTS = {
+    "the reference's": Dialect(),
+    "momentum of the new, sample variance, batch statistics while frozen": dialect(
+        stats__momentum_weight="new",
+        stats__stored_variance="sample",
+        modes__unstated="train",
+        frozen__normalisation="batch",
+        frozen__update="updates",
+        degenerate__single="raises",
+        degenerate__single_update="not-applicable",
+    ),
+    "corrected twice": dialect(stats__stored_variance="sample-twice", modes__unstated="raises"),
+    "debiased": dialect(stats__averaging="debiased"),
+    "first batch copied": dialect(stats__averaging="first-batch", stats__initial="zero-zero"),
+    "cumulative from nothing": dialect(stats__averaging="cumulative", stats__initial="unset-raises"),
+    "one pass, sequential": dialect(precision__moments="one-pass", precision__accumulation="sequential"),
+}
+
+
+@pytest.mark.parametrize("case", AXIS_CASES, ids=lambda case: case.key)
+def test_every_axis_case_sets_every_pair_of_rivals_apart(case):
+    for name, known in DIALECTS.items():
+        for axis, margin in rivals(case, known).margins.items():
+            assert margin >= MARGIN, f"{axis} in the dialect {name}: {margin:.3g}"
+
+
+def test_rivals_that_are_the_same_behaviour_are_not_told_apart():
+    """A layer that normalises by its moving statistics in training does so frozen or not."""
+    running = dialect(forward__statistics="running")
+    close = {axis for case in AXIS_CASES for axis, margin in rivals(case, running).margins.items() if margin < MARGIN}
+    assert close == {"frozen.normalisation", "modes.nested", "gradient.statistics"}
+
+
+def test_an_id_is_for_ever():
+    committed = COMMITTED.read_text("utf-8").split()
+    assert len(set(IDS)) == len(IDS)
+    lost = sorted(set(committed) - set(IDS))
+    assert not lost, "an id was removed or renamed; a changed meaning is a new id, the old one stays"
+    new = sorted(set(IDS) - set(committed))
+    assert not new, f"append to {COMMITTED.name}: {' '.join(new)}"
+
+
+def test_every_clause_and_axis_is_asked_by_a_case():
+    assert {*AXES, *CLAUSES} - {clause for case in CASES for clause in case.clauses} == set(UNASKED)
+
+
+def test_axis_cases_run_before_the_clauses():
+    assert [bool(case.rivals) for case in CASES] == sorted((bool(case.rivals) for case in CASES), reverse=True)
+
+
+def test_every_rival_answers_with_a_variant_of_the_specification():
+    for case in AXIS_CASES:
+        assert len({tuple(sorted(rival.items())) for rival in case.rivals}) == len(case.rivals)
+        for axis in case.clauses:
+            assert {rival.get(axis, AXES[axis].default) for rival in case.rivals} == set(AXES[axis].variants)
+
+
+def test_no_case_names_a_framework():
+    names = ("torch", "keras", "tensorflow", "flax", "jax", "onnx", "mxnet", "paddle")
+    for path in (suite_folder() / "cases").glob("*.py"):
+        assert not [name for name in names if name in path.read_text("utf-8").lower()], path
+
+
+def test_every_module_of_cases_says_what_it_asks():
+    for path in (suite_folder() / "cases").glob("*.py"):
+        assert len(ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "") > 200, path
+
+
+def batches(case):
+    """Every batch whose statistics count, as (values per channel, channels)."""
+    for step in case.program:
+        if step.do in ("train", "call", "fit"):
+            x = np.moveaxis(step.arrays["x"], case.layer.axis, -1).astype(np.float64)
+            yield x.reshape(-1, x.shape[-1])
+
+
+SPECIAL = {
+    "degenerate.single": "one value has no spread: that is the question",
+}
+"""The cases whose data leave the range of the ordinary, with the reason."""
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.key)
+def test_ordinary_data_are_in_the_range_where_every_formulation_is_accurate(case):
+    for rows in batches(case):
+        assert len(rows) <= 1024
+        if case.clauses[0] not in SPECIAL:
+            assert len(rows) > 1
+            assert (np.abs(rows.mean(axis=0)) <= 1.0001 * rows.std(axis=0)).all()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.exact], ids=lambda case: case.key)
+def test_exact_data_have_the_same_moments_in_every_order_of_summation(case):
+    random = np.random.default_rng(0)
+    seen = 0
+    for rows in batches(case):
+        count = np.float32(len(rows))
+        assert len(rows) & (len(rows) - 1) == 0
+        exact = {(rows.mean(axis=0).tobytes(), rows.var(axis=0).tobytes())}
+        for _ in range(20):
+            x = random.permutation(rows).astype(np.float32)
+            mean = np.cumsum(x, axis=0, dtype=np.float32)[-1] / count
+            two_pass = np.cumsum((x - mean) ** 2, axis=0, dtype=np.float32)[-1] / count
+            one_pass = np.cumsum(x * x, axis=0, dtype=np.float32)[-1] / count - mean * mean
+            for variance in (two_pass, one_pass):
+                exact.add((mean.astype(np.float64).tobytes(), variance.astype(np.float64).tobytes()))
+        assert len(exact) == 1
+        seen += 1
+    assert seen
+
+
+def test_every_array_of_a_program_is_contiguous_float32():
+    for case in CASES:
+        for step in case.program:
+            for array in step.arrays.values():
+                assert array.dtype == np.float32
+                assert array.flags.c_contiguous
+
+
+def tiny(clause, situation="rank2", **more):
+    return Case((clause,), situation, Layer(), (train(np.zeros((2, 3), np.float32)), read()), "why", **more)
+
+
+def test_a_suite_that_breaks_a_rule_is_refused():
+    rival = ({"stats.initial": "zero-one"},)
+    with pytest.raises(SuiteError, match=r"two cases are called forward.training\[rank2\]"):
+        check([tiny("forward.training"), tiny("forward.training")])
+    with pytest.raises(SuiteError, match="is not a clause"):
+        check([tiny("stats.initial")])
+    with pytest.raises(SuiteError, match="is not an axis"):
+        check([tiny("forward.training", rivals=rival)])
+    with pytest.raises(SuiteError, match="asked at its layer's place, here rank2"):
+        check([tiny("stats.initial", "elsewhere", rivals=rival)])
+
+
+@pytest.mark.parametrize(
+    ("expression", "chosen"),
+    [
+        ("forward", {"forward.training[rank2]", "forward.inference[rank4-last]"}),
+        ("forward and rank2", {"forward.training[rank2]"}),
+        ("forward and not rank2", {"forward.inference[rank4-last]"}),
+        ("not forward", {"stats.initial[rank2]"}),
+        ("initial or inference", {"stats.initial[rank2]", "forward.inference[rank4-last]"}),
+        ("stats.initial[rank2]", {"stats.initial[rank2]"}),
+        ("nothing of the kind", set()),
+    ],
+)
+def test_a_selection_joins_parts_of_ids(expression, chosen):
+    ids = ("forward.training[rank2]", "forward.inference[rank4-last]", "stats.initial[rank2]")
+    assert {identifier for identifier in ids if matcher(expression)(identifier)} == chosen
+
+
+def test_a_selection_runs_the_axes_that_it_depends_on_and_reports_them_only_if_selected():
+    cases, reported = select(CASES, "stats.closed-form[k3]")
+    assert reported == {"stats.closed-form[k3]"}
+    assert [case.key for case in cases] == [
+        "stats.momentum-weight[rank2]",
+        "state.complete[rank2]",
+        "stats.closed-form[k3]",
+    ]
+
+
+def test_a_selection_follows_the_questions_that_an_answer_leads_to():
+    """The output by the moving statistics depends on their update; so does the axis that finds it out."""
+    cases, _ = select(CASES, "forward.training[rank2]")
+    assert {case.key for case in cases} == {
+        "forward.training[rank2]",
+        "forward.statistics[rank2]",
+        "state.complete[rank2]",
+        "stats.momentum-weight[rank2]",
+    }
+
+
+def test_no_selection_is_everything():
+    cases, reported = select(CASES, None)
+    assert cases == list(CASES)
+    assert reported == set(IDS)
+
+
+@pytest.mark.parametrize("identifier", ["modes.toggle[freeze-rank2]", "gradient.training[rank4-last]"])
+def test_a_selected_case_has_the_verdict_that_it_has_in_a_whole_run(verdicts, identifier):
+    from bnspec.worker.adapters.reference import Reference
+
+    assert verdicts(Reference, identifier)[identifier].verdict == "conforms"
