@@ -99,7 +99,7 @@ def ends(group: int, seconds: float = 10) -> bool:
 def members(group: int) -> list[int]:
     """Return the processes of a group, but for dead ones that nobody has asked after yet."""
     found = []
-    for process in filter(str.isdecimal, os.listdir("/proc")):  # a glob would ask after each, and raise for one that ends
+    for process in filter(str.isdecimal, os.listdir("/proc")):  # pathlib's glob raises when one ends meanwhile
         with contextlib.suppress(OSError):
             stat = Path("/proc", process, "stat").read_text("utf-8", "replace")
             state, _, its_group, *_ = stat.rpartition(")")[2].split()
