@@ -3,7 +3,9 @@
 import configparser
 import importlib.util
 import re
+import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from uv import find_uv_bin
 
 from bnspec.environments import from_file, listed
 from bnspec.paths import uv_environ
+from bnspec.results import read
 from bnspec.targets import choose
 
 ROOT = Path(__file__).parent.parent
@@ -42,6 +45,52 @@ def test_the_wheel_runs_without_a_checkout(wheel, tmp_path):
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "page.html").stat().st_size > 50_000
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A small checkout with one commit, and what its bnspec says is its revision."""
+    for folder in ("src/bnspec", "conformance"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / ".gitignore").write_text("__pycache__\n", "utf-8")
+
+    def git(*arguments):
+        who = ["-c", "user.name=bnspec", "-c", "user.email=bnspec@localhost"]
+        run = subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return run.stdout.strip()
+
+    def says():
+        program = "import sys; sys.path.insert(0, 'src'); from bnspec.runs import revision; print(revision())"
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "all")
+    return tmp_path, says, git("rev-parse", "HEAD")[:12]
+
+
+def test_a_revision_is_dirty_where_the_package_or_the_cases_differ_and_nowhere_else(checkout):
+    folder, says, commit = checkout
+    assert says() == commit
+    (folder / "results.jsonl").write_text("{}\n", "utf-8")
+    (folder / ".gitignore").write_text("__pycache__\n*.tmp\n", "utf-8")
+    assert says() == commit
+    new = folder / "conformance" / "cases" / "new.py"
+    new.write_text("", "utf-8")
+    assert says() == f"{commit}-dirty"
+    new.unlink()
+    with (folder / "src" / "bnspec" / "spec.py").open("a") as spec:
+        spec.write("# changed\n")
+    assert says() == f"{commit}-dirty"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "reports" / "results").glob("*.jsonl")), ids=lambda p: p.stem)
+def test_committed_results_come_whole_from_a_committed_suite_by_a_command_that_anybody_can_repeat(path):
+    results = read(path)
+    assert results.complete
+    assert re.fullmatch("[0-9a-f]{12}", results.run["revision"])
+    assert not any(word.startswith("/") for word in results.run["command"])
 
 
 def test_the_generated_parts_of_the_readme_are_what_the_results_say():

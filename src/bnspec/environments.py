@@ -160,15 +160,16 @@ def from_requirements(text: str, requirements: list[str], known: Mapping[str, En
 def at_python(path: str) -> Environment:
     """Return the environment of an interpreter that exists. Raises EnvironmentProblem where it is none."""
     resolved = shutil.which(path) or path
-    probe = "import json, sys; print(json.dumps(list(sys.version_info[:2])))"
+    probe = "import sys; print('%d %d' % sys.version_info[:2])"
     try:
-        run = subprocess.run([resolved, "-I", "-c", probe], capture_output=True, text=True, timeout=60, check=False)
-        major, minor = map(int, json.loads(run.stdout))
+        # Not -I, which a Python 2 does not know: it is to be named for what it is.
+        run = subprocess.run([resolved, "-ESs", "-c", probe], capture_output=True, text=True, timeout=60, check=False)
+        major, minor = map(int, run.stdout.split())
     except FileNotFoundError:
         raise EnvironmentProblem(f"--python {path}: there is no such file; give the path of a Python") from None
-    except (OSError, ValueError, TypeError, subprocess.SubprocessError):
+    except (OSError, ValueError, subprocess.SubprocessError):
         raise EnvironmentProblem(
-            f"--python {path}: is not a Python interpreter of 3.6 or later (it did not answer as one)"
+            f"--python {path}: is not a Python interpreter (it did not answer as one); expected 3.6 or later"
         ) from None
     if (major, minor) < (3, 6):
         raise EnvironmentProblem(f"--python {path}: is Python {major}.{minor}; expected 3.6 or later")

@@ -218,17 +218,22 @@ def provenance(run: Run, expression: str | None) -> dict[str, Any]:
 
 
 def revision() -> str | None:
-    """Return the git revision of the suite, `-dirty` where files differ from it, or None in a wheel."""
-    if not (suite_folder().parent / ".git").exists():
+    """Return the git revision of the suite, or None in a wheel.
+
+    It ends in `-dirty` where the package or the cases differ from it; the other files decide no verdict.
+    """
+    package, cases = Path(__file__).parent, suite_folder()
+    if not (cases.parent / ".git").exists():
         return None
     try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=suite_folder(), capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+        status = subprocess.run(
+            ["git", "status", "--porcelain=v2", "--branch", "--", str(package), str(cases)],
+            cwd=cases, capture_output=True, text=True, timeout=10, check=True,
+        ).stdout.splitlines()  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip() or None
+    commit = status[0].removeprefix("# branch.oid ")
+    return commit[:12] + ("-dirty" if any(not line.startswith("#") for line in status) else "")
 
 
 def cpu_name() -> str:

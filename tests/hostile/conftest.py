@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 import bnspec.runner
@@ -99,12 +100,10 @@ def ends(group: int, seconds: float = 10) -> bool:
 def members(group: int) -> list[int]:
     """Return the processes of a group, but for dead ones that nobody has asked after yet."""
     found = []
-    for process in filter(str.isdecimal, os.listdir("/proc")):  # pathlib's glob raises when one ends meanwhile
-        with contextlib.suppress(OSError):
-            stat = Path("/proc", process, "stat").read_text("utf-8", "replace")
-            state, _, its_group, *_ = stat.rpartition(")")[2].split()
-            if int(its_group) == group and state != "Z":
-                found.append(int(process))
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
     return found
 
 
