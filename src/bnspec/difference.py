@@ -14,10 +14,18 @@ LIMIT = 1.0
 
 @dataclass(frozen=True)
 class Shown:
-    """What one step showed: named arrays, or an error (class and text)."""
+    """What one step showed: named arrays, or an error (class and text).
+
+    dtypes: the types in which the arrays were shown; a bfloat16 is held as the float32 of the same value.
+    """
 
     arrays: Mapping[str, Array] = field(default_factory=dict)
     error: tuple[str, str] | None = None
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+
+    def dtype(self, name: str) -> str:
+        """Return the type in which an array was shown."""
+        return self.dtypes.get(name, self.arrays[name].dtype.name)
 
 
 @dataclass(frozen=True)
@@ -111,9 +119,8 @@ class Judged:
         """Return what was judged in one step, right (ratio ≤ 1) or wrong."""
         key = (number, id(expected))
         if key not in self.seen:
-            steps = self.trace.steps
-            shown = steps[number] if number < len(steps) else Shown(error=("NotShown", "no such step"))
-            self.seen[key] = tuple(step_differences(number, self.case.program[number].do, shown, expected))
+            found = step_differences(number, self.case.program[number].do, self.trace, expected)
+            self.seen[key] = tuple(found)
         return self.seen[key]
 
     def fits(self, expected: Sequence[Expectation]) -> bool:
@@ -132,9 +139,12 @@ def compare(case: Case, trace: Trace, expected: Sequence[Expectation]) -> Compar
     return Judged(case, trace).compare(expected)
 
 
-def step_differences(number: int, do: str, shown: Shown, expected: Expectation) -> Iterator[Difference]:
+def step_differences(number: int, do: str, trace: Trace, expected: Expectation) -> Iterator[Difference]:
     """Yield one difference per thing that was judged in a step, right (ratio ≤ 1) or wrong."""
+    shown = trace.steps[number] if number < len(trace.steps) else Shown(error=("NotShown", "no such step"))
     where = f"step {number + 1} ({do})"
+    if expected.kind == "attempt":
+        return
     if expected.kind in ("raises", "absent"):
         if expected.kind == "raises":
             right, text = shown.error is not None, "expected an error, none was raised"
@@ -146,29 +156,54 @@ def step_differences(number: int, do: str, shown: Shown, expected: Expectation) 
     elif shown.error is not None:
         name, text = shown.error
         yield Difference(number, "error", "refused", np.inf, np.inf, f"{where}: raised {name}: {text}")
+    elif expected.kind == "same":
+        for found in bit_differences(shown, trace.steps[expected.like]):
+            yield replace(found, step=number, text=f"{where}: {found.text} step {expected.like + 1}")
     else:
+        for name in sorted(expected.missing & shown.arrays.keys()):
+            yield Difference(number, name, "shape", np.inf, np.inf, f"{where}: gave {name}, where there is none")
         for name, numbers in expected.values.items():
-            for found in array_differences(name, shown.arrays, numbers):
+            for found in array_differences(name, shown, numbers):
                 yield replace(found, step=number, text=f"{where}: {found.text}")
 
 
-def array_differences(name: str, arrays: Mapping[str, Array], expected: Expected) -> Iterator[Difference]:
+def bit_differences(shown: Shown, before: Shown) -> Iterator[Difference]:
+    """Yield one difference per array that an earlier step showed: equal, bit for bit, or not."""
+    for name, old in before.arrays.items():
+        new = shown.arrays.get(name)
+        if new is None or new.shape != old.shape or shown.dtype(name) != before.dtype(name):
+            yield Difference(0, name, "shape", np.inf, np.inf, f"{name} is missing, or not of the shape and type of")
+            continue
+        same = np.equal(new, old) | ((new != new) & (old != old))
+        text = f"{name} equals"
+        if not same.all():
+            index = tuple(int(i) for i in np.argwhere(~same)[0])
+            text = f"{name}{list(index)} = {new[index]:.9g}; expected {old[index]:.9g}, bit for bit that of"
+            yield Difference(0, name, "number", np.inf, float(abs(float(new[index]) - float(old[index]))), text, index)
+        else:
+            yield Difference(0, name, "number", 0.0, 0.0, text)
+
+
+def array_differences(name: str, shown: Shown, expected: Expected) -> Iterator[Difference]:
     """Yield what was judged in one array: shape, dtype, the worst number.
 
     A number whose allowance is infinite is not judged. NaN agrees with NaN, an infinity with itself, and
-    either with nothing else. Losses may have any dtype: some trainers report Python's own numbers.
+    either with nothing else.
     """
+    arrays = shown.arrays
     if name not in arrays:
-        given = ", ".join(arrays) or "nothing"
-        yield Difference(0, name, "shape", np.inf, np.inf, f"no {name}; it gave {given}")
+        if not expected.counter:
+            given = ", ".join(arrays) or "nothing"
+            yield Difference(0, name, "shape", np.inf, np.inf, f"no {name}; it gave {given}")
         return
     observed, value, allowance = arrays[name], expected.value, expected.allowance
     if observed.shape != value.shape:
         text = f"{name} has shape {observed.shape}; expected {value.shape}"
         yield Difference(0, name, "shape", np.inf, np.inf, text)
         return
-    if name != "loss" and observed.dtype != np.float32:
-        yield Difference(0, name, "dtype", np.inf, np.inf, f"{name} has dtype {observed.dtype}; expected float32")
+    if expected.dtype is not None and shown.dtype(name) != expected.dtype:
+        text = f"{name} has dtype {shown.dtype(name)}; expected {expected.dtype}"
+        yield Difference(0, name, "dtype", np.inf, np.inf, text)
     decided = allowance < np.inf
     if not decided.any():
         return
@@ -179,6 +214,8 @@ def array_differences(name: str, arrays: Mapping[str, Array], expected: Expected
     error[np.isnan(error)] = ratio[np.isnan(ratio)] = np.inf
     same = (found == value) | (np.isnan(found) & np.isnan(value))
     error[same] = ratio[same] = 0.0
+    if expected.nonnegative:
+        error[found < 0] = ratio[found < 0] = np.inf
     ratio[~decided] = -1.0
     index = tuple(int(i) for i in np.unravel_index(ratio.argmax(), ratio.shape))
     text = f"{name}{list(index)} = {found[index]:.9g}; expected {value[index]:.9g}"

@@ -11,10 +11,17 @@ from bnspec.reference.statistics import Floats
 
 @dataclass(frozen=True)
 class Expected:
-    """An array of numbers and the allowance of each; an infinite allowance decides nothing."""
+    """An array of numbers and the allowance of each; an infinite allowance decides nothing.
+
+    dtype: of what is shown, or None where any will do. nonnegative: no number may be below 0. counter:
+    judged only where the layer shows it.
+    """
 
     value: Floats
     allowance: Floats
+    dtype: str | None = "float32"
+    nonnegative: bool = False
+    counter: bool = False
 
 
 @dataclass(frozen=True)
@@ -22,14 +29,19 @@ class Expectation:
     """What one step should show.
 
     kind: `values` (the named arrays), `raises` (an error of any class), `absent` (no moving statistics: an
-    error, missing arrays or NaN), `free` (any values), `done` (success; what it shows is not asked).
+    error, missing arrays or NaN), `free` (any values), `done` (success; what it shows is not asked), `attempt`
+    (an error; where there is none, the case has nothing to judge), `same` (bit for bit what the step of
+    number `like` showed).
+    missing: arrays that must not be shown.
     """
 
     kind: str
     values: Mapping[str, Expected] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
+    like: int = 0
 
 
-RAISES, ABSENT, FREE, DONE = (Expectation(kind) for kind in ("raises", "absent", "free", "done"))
+RAISES, ABSENT, FREE, DONE, ATTEMPT = (Expectation(kind) for kind in ("raises", "absent", "free", "done", "attempt"))
 
 
 def values(**named: Expected) -> Expectation:
@@ -37,7 +49,7 @@ def values(**named: Expected) -> Expectation:
     return Expectation("values", named)
 
 
-def returned(value: Floats, bound: Floats) -> Expected:
-    """A number as it is returned: rounded to float32. What has no bound, or is not finite, is not rounded."""
-    rounding = np.where(np.isfinite(value), half_ulp(value, np.float32), 0.0)
-    return Expected(value, bound + rounding)
+def returned(value: Floats, bound: Floats, dtype: str = "float32") -> Expected:
+    """A number as it is returned: rounded to its type. What has no bound, or is not finite, is not rounded."""
+    rounding = np.where(np.isfinite(value), half_ulp(value, dtype), 0.0)
+    return Expected(value, bound + rounding, dtype)

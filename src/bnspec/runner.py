@@ -246,7 +246,8 @@ def parse_trace(header: Mapping[str, Any], arrays: Sequence[Any]) -> Trace:
     try:
         if status != "ran":
             raise ValueError
-        steps = tuple(parse_step(step, arrays) for step in header["steps"])
+        types = [str(array["dtype"]) for array in header["arrays"]]
+        steps = tuple(parse_step(step, arrays, types) for step in header["steps"])
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return Trace("error", reason=f"the worker sent no readable trace: {str(header)[:200]}", seconds=spent)
     return Trace("ran", steps, seconds=spent)
@@ -257,11 +258,13 @@ def parse_seconds(seconds: Any) -> float:
     return float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < LONG_SECONDS else 0.0
 
 
-def parse_step(step: Mapping[str, Any], arrays: Sequence[Any]) -> Shown:
+def parse_step(step: Mapping[str, Any], arrays: Sequence[Any], types: Sequence[str]) -> Shown:
     """Return what one step showed. Raises KeyError, IndexError, TypeError or ValueError where it is malformed."""
     if "error" in step:
         return Shown(error=(str(step["error"]["class"])[:200], str(step["error"]["text"])[:2000]))
-    return Shown({str(name): arrays[index] for name, index in step["arrays"].items()})
+    places = {str(name): index for name, index in step["arrays"].items()}
+    shown = {name: arrays[index] for name, index in places.items()}
+    return Shown(shown, dtypes={name: types[index] for name, index in places.items()})
 
 
 def judged(driver: Driver, cases: Sequence[Case], prepared: Prepared | None = None) -> Iterator[Row]:

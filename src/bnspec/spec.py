@@ -9,11 +9,19 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Axis:
-    """A question where implementations legitimately differ; the first variant is assumed until asked."""
+    """A question where implementations legitimately differ; the first variant is assumed until asked.
+
+    by_place: the answer may depend on where the layer stands (rank, channel position, dtype) and is looked up
+    there by every other case; otherwise a situation is a case of its own and decides nothing elsewhere.
+    accuracy: the variants are classes of accuracy, the tightest first: each allows what the one before does
+    and more, so the first that fits is the answer.
+    """
 
     id: str
     question: str
     variants: Mapping[str, str]
+    by_place: bool = True
+    accuracy: bool = False
 
     @property
     def default(self) -> str:
@@ -79,6 +87,74 @@ AXES: Mapping[str, Axis] = {
             },
         ),
         Axis(
+            "stats.timing",
+            "When does the state change in a training step?",
+            {
+                "forward": "in the call",
+                "backward": "when the gradient is taken",
+                "collected": "not by itself: the caller gets new state or update operations",
+            },
+            by_place=False,
+        ),
+        Axis(
+            "stats.uncollected",
+            "Updates that the caller had to collect and did not:",
+            {"raises": "the call raises", "lost-silently": "they are lost without a word"},
+            by_place=False,
+        ),
+        Axis(
+            "stats.shared-layer",
+            "One layer called twice in a step: what are the moving statistics afterwards?",
+            {
+                "each-call": "updated by each call in turn",
+                "last-call": "updated by the last call alone",
+                "once": "updated by the first call alone",
+                "summed": "both updates computed from the old value, both applied",
+            },
+            by_place=False,
+        ),
+        Axis(
+            "stats.no-gradient",
+            "A training-mode call without gradient recording:",
+            {"updates": "moves the statistics", "skips": "leaves them"},
+            by_place=False,
+        ),
+        Axis(
+            "stats.recompute",
+            "A call that is recomputed for the backward pass (checkpointing) moves the statistics",
+            {"once": "once", "twice": "twice"},
+            by_place=False,
+        ),
+        Axis(
+            "stats.untracked-training",
+            "A layer without moving statistics, or told to keep none: does training change any?",
+            {"none": "no", "updates": "yes: they are still moved"},
+            by_place=False,
+        ),
+        Axis(
+            "stats.untracked-inference",
+            "A layer without moving statistics, or told to keep none: inference is normalised by",
+            {
+                "batch": "the batch's statistics",
+                "running": "the moving statistics, which are still there",
+                "batch-and-updates": "the batch's statistics, and the moving ones change",
+                "raises": "an error",
+            },
+            by_place=False,
+        ),
+        Axis(
+            "state.snapshot",
+            "A state that was taken earlier, after further training:",
+            {"independent": "as it was taken", "aliased": "it has changed with the layer"},
+            by_place=False,
+        ),
+        Axis(
+            "state.missing-counter",
+            "A checkpoint without the counter of training steps, loaded into a layer that has one:",
+            {"kept": "the layer's counter stays", "reset": "it starts from 0", "raises": "an error"},
+            by_place=False,
+        ),
+        Axis(
             "forward.statistics",
             "Which statistics normalise the output in training?",
             {"batch": "the batch's", "running": "the moving statistics, after their update"},
@@ -104,6 +180,34 @@ AXES: Mapping[str, Axis] = {
             },
         ),
         Axis(
+            "modes.pinned",
+            "The user pins a mode where the layer is called, then fits, evaluates and predicts:",
+            {
+                "respected": "the pinned mode holds everywhere; pinned training moves the statistics everywhere",
+                "respected-fit-only": "the pinned mode holds, but only fit moves the statistics",
+                "overridden": "the trainer's mode holds",
+            },
+            by_place=False,
+        ),
+        Axis(
+            "modes.override",
+            "A layer set to inference, then its parent set to training: the layer",
+            {"overridden": "trains", "kept": "stays in inference"},
+            by_place=False,
+        ),
+        Axis(
+            "modes.reach",
+            "A layer in a plain list of its parent: does the parent's mode reach it?",
+            {"yes": "yes", "no": "no: it does what it does when nobody says a mode"},
+            by_place=False,
+        ),
+        Axis(
+            "modes.conflict",
+            "The constructor says one mode and the call another:",
+            {"raises": "an error", "call": "the call's holds", "constructor": "the constructor's holds"},
+            by_place=False,
+        ),
+        Axis(
             "frozen.normalisation",
             "A layer frozen by the framework's own idiom, in training mode: normalised by which statistics?",
             {"moving": "the moving statistics, as in inference", "batch": "the batch's, as in training"},
@@ -114,9 +218,41 @@ AXES: Mapping[str, Axis] = {
             {"none": "no", "updates": "yes, as in training"},
         ),
         Axis(
+            "frozen.timing",
+            "Frozen or unfrozen at this moment, a layer changes",
+            {
+                "at-once": "at once",
+                "at-compile": "when it is compiled again",
+                "never": "not any more",
+                "raises": "with an error",
+            },
+            by_place=False,
+        ),
+        Axis(
+            "frozen.reach",
+            "Freezing the parent freezes the layer in it:",
+            {"yes": "yes", "no": "no"},
+            by_place=False,
+        ),
+        Axis(
             "gradient.statistics",
             "Does the training gradient go through the batch statistics?",
             {"through": "yes, the full derivative", "detached": "no, they are treated as constants"},
+        ),
+        Axis(
+            "trainer.reported-loss",
+            "The loss that fit reports for a batch is computed",
+            {
+                "before-update": "before the parameters change",
+                "after-update": "after the parameters have changed",
+            },
+            by_place=False,
+        ),
+        Axis(
+            "trainer.loss-scope",
+            "The loss that fit reports for an epoch is over",
+            {"running-mean": "all its batches, the mean of their losses", "batch": "its last batch alone"},
+            by_place=False,
         ),
         Axis(
             "degenerate.single",
@@ -139,18 +275,119 @@ AXES: Mapping[str, Axis] = {
             },
         ),
         Axis(
-            "precision.moments",
-            "How is the variance computed, seen from its error at large mean/sd?",
+            "degenerate.empty",
+            "An empty batch (or one that is masked whole): what happens to this quantity?",
             {
-                "two-pass": "mean first, then Σ(x − mean)²/N",
-                "updating": "Welford or Chan",
-                "one-pass": "E[x²] − E[x]²",
+                "unchanged": "it stays",
+                "decayed": "it moves towards 0, as if the batch's statistic were 0",
+                "nan": "it becomes NaN",
+                "zeros": "it is 0",
+                "none": "there is nothing: an empty output, no gradient",
+                "raises": "an error",
             },
+            by_place=False,
+        ),
+        Axis(
+            "degenerate.constant",
+            "A constant channel in training: the output is",
+            {
+                "offset": "the offset, exactly",
+                "noise": "the offset and the rounding of the mean, times 1/√ε",
+                "nan": "NaN",
+            },
+            by_place=False,
+            accuracy=True,
+        ),
+        Axis(
+            "degenerate.epsilon",
+            "The ε in effect:",
+            {
+                "exact": "what was given",
+                "floored": "at least 1.001e-5, TensorFlow's floor for cuDNN",
+                "rejected": "none: the layer raises",
+            },
+            by_place=False,
+        ),
+        Axis(
+            "degenerate.nan",
+            "A NaN or an infinity in one channel reaches",
+            {"channel": "that channel", "all": "every channel"},
+            by_place=False,
+        ),
+        Axis(
+            "degenerate.nan-recovery",
+            "After a batch with a NaN, do the moving statistics of that channel recover?",
+            {"never": "no, they stay NaN", "skipped": "they never changed: that batch did not enter them"},
+            by_place=False,
+        ),
+        Axis(
+            "masks.statistics",
+            "Positions that a mask leaves out: do they enter the statistics?",
+            {
+                "excluded": "no",
+                "weighted": "no, but a NaN there does: they are multiplied by 0",
+                "included": "yes: the mask is ignored",
+            },
+            by_place=False,
         ),
         Axis(
             "precision.accumulation",
             "Does the error grow with N?",
-            {"wide": "with log N: pairwise, blocked or a wider type", "sequential": "with N"},
+            {
+                "wide": "with log N at most: pairwise, blocked or a wider type",
+                "sequential": "with N: one by one in the type itself",
+            },
+            accuracy=True,
+        ),
+        Axis(
+            "precision.moments",
+            "How is the variance computed, seen from its error at large mean/sd?",
+            {
+                "two-pass": "mean first, then Σ(x − mean)²/N",
+                "updating": "Welford or Chan: one pass that updates mean and variance",
+                "one-pass-clamped": "max(E[x²] − E[x]², 0)",
+                "one-pass": "E[x²] − E[x]², which may be negative",
+            },
+            accuracy=True,
+        ),
+        Axis(
+            "precision.centring",
+            "Inference with given statistics: is the mean subtracted before scaling?",
+            {
+                "centred": "yes: (x − mean)·r",
+                "folded": "no: x·k + b with k = scale·r, b = offset − mean·k",
+            },
+            accuracy=True,
+        ),
+        Axis(
+            "precision.half-statistics",
+            "Half-precision input: the batch's statistics are computed in",
+            {
+                "float32": "float32, and used so",
+                "rounded": "float32, and rounded to the input's type before they are used",
+                "input": "the input's own type",
+            },
+            accuracy=True,
+        ),
+        Axis(
+            "precision.half-output",
+            "Half-precision input: the type of the output is",
+            {"input": "the input's", "float32": "float32"},
+        ),
+        Axis(
+            "precision.state-dtype",
+            "The type of the stored statistics, where input and parameters differ, is that of",
+            {
+                "parameter": "the parameters",
+                "input": "the input",
+                "promoted": "neither: float32, to which both are promoted",
+            },
+        ),
+        Axis(
+            "precision.float64",
+            "A layer asked for float64 computes in",
+            {"float64": "float64", "float32-inside": "float32, and only returns float64"},
+            accuracy=True,
         ),
     )
 }
@@ -198,6 +435,12 @@ CLAUSES: Mapping[str, Clause] = {
             "Train, infer, freeze, unfreeze in any order: each step does what its mode says, and nothing is "
             "remembered but the state.",
         ),
+        Clause("errors.atomic", "A call that raises changes no state and no counter."),
+        Clause(
+            "state.round-trip",
+            "Saved with the framework's own format and loaded into a fresh layer, output, state, next update and "
+            "counter are the same, bit for bit.",
+        ),
         Clause(
             "gradient.training",
             "In training, dx, dscale and doffset are the gradients of the forward of the dialect.",
@@ -205,6 +448,11 @@ CLAUSES: Mapping[str, Clause] = {
         Clause(
             "gradient.inference",
             "With stored statistics, dx = scale·dy/√(v + ε); dscale and doffset accordingly.",
+        ),
+        Clause(
+            "precision.bound",
+            "Every number is within the allowance of the best class (two passes, wide sums, the type asked for), "
+            "whatever offset, scale, size and dtype; a worse class is told here, with the ratio, and only here.",
         ),
     )
 }

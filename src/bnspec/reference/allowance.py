@@ -48,10 +48,17 @@ def undecided(bound: ArrayLike) -> Floats:
     return np.where(np.isnan(bound), np.inf, bound)
 
 
-def half_ulp(value: ArrayLike, dtype: DTypeLike) -> Floats:
-    """Return half the distance from `value`, rounded to dtype, to its neighbour: the error of rounding."""
+def half_ulp(value: ArrayLike, dtype: DTypeLike | str) -> Floats:
+    """Return half the distance from `value`, rounded to dtype, to its neighbour: the error of rounding.
+
+    dtype: of NumPy, or `bfloat16`, which keeps the first 8 bits of a float32's significand.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
-        spacing = np.spacing(np.abs(np.asarray(value)).astype(dtype))
+        if dtype == "bfloat16":
+            near = np.abs(np.asarray(value)).astype(np.float32)
+            spacing = np.spacing((near.view(np.uint32) & 0xFF800000).view(np.float32)).astype(np.float64) * 2.0**16
+        else:
+            spacing = np.spacing(np.abs(np.asarray(value)).astype(dtype))
     return np.asarray(spacing, dtype=np.float64) / 2
 
 

@@ -1,10 +1,17 @@
 """What an adapter is: a program's steps, translated into one API of one framework, and nothing more."""
 
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from bnspec.worker.frames import BFLOAT16
+
 Arrays = Dict[str, Any]
+
+
+def bfloat16(bits: Any) -> Any:
+    """Return bfloat16 numbers, for which NumPy has no type, from an array of their bits (uint16)."""
+    return np.ascontiguousarray(bits).view(np.uint16).view(BFLOAT16)
 
 
 class Unsupported(Exception):  # noqa: N818 - the name is public, it is raised as a statement
@@ -29,10 +36,14 @@ class Adapter:
     def __init__(self, layer: Mapping[str, Any], *, structure: str = "bare", execution: str, device: str) -> None:
         """Build the layer.
 
-        layer: rank, axis, features, epsilon, scale, offset, tracked, dtypes {input, parameters, compute} and
+        layer: rank, axis, features, epsilon, scale, offset, tracked, dtypes {input, parameters, compute},
+        mode and frozen (what the constructor is told of them, ordinarily nothing: None and False) and
         momentum: {"keep": weight of the old statistic}, {"raw": the framework's own number},
         {"cumulative": True}, or None for the framework's default. structure: `bare`, or what stands around
-        the layer: `model`, `user-layer`, `user-model`.
+        the layer: `model`; `user-layer` or `user-model`, which does not pass the mode on; `nested-model`, a
+        model in a model; `shared-twice`, which calls the layer and then calls it again on what it returned;
+        `plain-list`, a user's model that holds it in a plain Python list; `pinned-train` or `pinned-infer`, a
+        model that says this mode where it calls the layer.
         """
         self.layer = layer
         self.structure = structure
@@ -56,8 +67,11 @@ class Adapter:
     ) -> Any:
         """Call the layer in mode `train`, `infer` or None (the caller says nothing) and return y.
 
-        record: a gradient will be asked; collect: apply the updates that the framework hands to the caller;
-        recompute: run the call again in the backward pass.
+        x comes in the type of layer["dtypes"]["input"], but a bfloat16 as the float32 of the same value: cast
+        it. mask: booleans or weights of the shape of x without its channel axis. record: as in ordinary
+        training, a gradient may be asked; False: within the framework's own way to record none. collect:
+        apply the updates that the framework hands to the caller, if it does. recompute: run the call again
+        for the backward pass, by the framework's own checkpointing.
         """
         raise self.unsupported("call")
 
@@ -74,16 +88,41 @@ class Adapter:
         raise self.unsupported("unfreeze")
 
     def get_state(self) -> Arrays:
-        """Return {mean, variance, scale, offset}, those that exist, each of shape (features,)."""
+        """Return {mean, variance, scale, offset}, those that exist, each of shape (features,).
+
+        Also `count`, the number of training steps taken, as an array without dimensions, where there is one.
+        """
         raise self.unsupported("get_state")
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Set the parts of the state that are given."""
         raise self.unsupported("set_state")
 
-    def reload(self) -> None:
-        """Save in the framework's own format and load into a fresh layer, which replaces this one."""
+    def reload(self, missing: Sequence[str] = ()) -> None:
+        """Save in the framework's own format and load into a fresh layer, which replaces this one.
+
+        missing: parts of the state that the file does not hold, such as `count`.
+        """
         raise self.unsupported("reload")
+
+    def set_mode(self, mode: str, where: str = "layer") -> None:
+        """Set the `layer`, or its `parent`, to mode `train` or `infer`, where modes are set and not said in the call.
+
+        A `call` without a mode then goes by it.
+        """
+        raise self.unsupported("set_mode")
+
+    def untrack(self, how: str) -> None:
+        """Tell the finished layer to keep no moving statistics: `switch` its attribute, or `remove` them."""
+        raise self.unsupported("untrack")
+
+    def snapshot(self) -> Any:
+        """Return the framework's own state object, not copied, as a user would hold it."""
+        raise self.unsupported("snapshot")
+
+    def look(self, held: Any) -> Arrays:
+        """Return what a state object of `snapshot` holds now, as `get_state` does."""
+        raise self.unsupported("look")
 
     def facts(self) -> Dict[str, Any]:
         """Return defaults, names and order of the state, dtypes: plain JSON values."""
@@ -101,8 +140,8 @@ class Trainer(Adapter):
         """Compile: plain SGD, mean squared error, no shuffling."""
         raise self.unsupported("prepare")
 
-    def fit(self, x: Any, target: Any, *, steps: int) -> Arrays:
-        """Train steps of one batch each; return {"loss": [one per step]}."""
+    def fit(self, x: Any, target: Any, *, steps: int, batches: int = 1) -> Arrays:
+        """Train that many epochs, x in so many equal batches; return {"loss": [one per epoch]}."""
         raise self.unsupported("fit")
 
     def evaluate(self, x: Any, target: Any) -> Arrays:

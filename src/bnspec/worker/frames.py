@@ -16,6 +16,8 @@ DTYPES = frozenset(
     ["bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 )
 TRAVELLING = DTYPES | {"bfloat16"}
+BFLOAT16 = np.dtype([("bfloat16", "<u2")])
+"""How an adapter marks the bits of bfloat16 numbers, where its framework brings NumPy no type for them."""
 
 Frame = Tuple[Dict[str, Any], List[Any]]
 
@@ -29,7 +31,7 @@ def encode(header: Mapping[str, Any], arrays: Sequence[Any] = ()) -> bytes:
     described, bodies = [], []
     for array in arrays:
         value = np.asarray(array)
-        name = value.dtype.name
+        name = "bfloat16" if value.dtype == BFLOAT16 else value.dtype.name
         if name == "bfloat16":
             value = value.view(np.uint16)
         elif name not in TRAVELLING:

@@ -14,10 +14,13 @@ from typing import Any, Dict, Iterator, List, Mapping, Tuple
 import numpy as np
 
 from bnspec.worker.adapter import Trainer, Unsupported
-from bnspec.worker.frames import TRAVELLING, Decoder, Frame, encode
+from bnspec.worker.frames import BFLOAT16, TRAVELLING, Decoder, Frame, encode
 
 OURS = (NameError, AttributeError, ImportError, LookupError)
 """Raised in the adapter's own lines, these are faults of the adapter, not observations."""
+
+MODES = {"train": "train", "attempt": "train", "infer": "infer", "call": None}
+"""Steps that call the layer, and the mode that they say."""
 
 TEXT_LIMIT = 2000
 PR_SET_PDEATHSIG = 1
@@ -193,18 +196,10 @@ def run_steps(
         check_fault(adapter, error)
         return [{"error": shown_error(error)} for _ in steps]
     shown = []  # type: List[Dict[str, Any]]
-    prepared = False
-    for number, step in enumerate(steps):
+    for step in steps:
         given = {name: arrays[index] for name, index in step["arrays"].items()}
-        options = dict(step["options"])
-        follows = steps[number + 1]["do"] if number + 1 < len(steps) else ""
         try:
-            if step["do"] in ("fit", "evaluate", "predict") and not prepared:
-                if not isinstance(layer, Trainer):
-                    raise Unsupported("%s has no trainer of its own" % layer.name)
-                layer.prepare(learning_rate=options.get("learning_rate", 0.0))
-                prepared = True
-            given_back = perform(layer, step["do"], given, options, record=follows == "backward")
+            given_back = perform(layer, step["do"], given, dict(step["options"]))
             shown.append({"arrays": keep_results(given_back, results)})
         except Unsupported:
             raise
@@ -214,28 +209,42 @@ def run_steps(
     return shown
 
 
-def perform(layer: Any, do: str, given: Dict[str, Any], options: Dict[str, Any], record: bool) -> Dict[str, Any]:
+def perform(layer: Any, do: str, given: Dict[str, Any], options: Dict[str, Any]) -> Mapping[str, Any]:
     """Do one step and return its named arrays."""
-    if do in ("train", "infer", "call"):
-        mode = None if do == "call" else do
-        return {"y": layer.call(mode, given.pop("x"), record=record, **dict(given, **options))}
+    if do in ("prepare", "fit", "evaluate", "predict"):
+        return train_with(layer, do, given, options)
+    if do in MODES:
+        return {"y": layer.call(MODES[do], given.pop("x"), **dict(given, **options))}
     if do == "backward":
         return dict(layer.backward(given["dy"]))
     if do == "get_state":
         return dict(layer.get_state())
     if do == "set_state":
         layer.set_state(given)
-        return {}
-    if do in ("freeze", "unfreeze", "reload"):
+    elif do == "snapshot":
+        layer.held_by_bnspec = layer.snapshot()
+    elif do == "look":
+        return dict(layer.look(layer.held_by_bnspec))
+    elif do in ("freeze", "unfreeze", "reload", "set_mode", "untrack"):
         getattr(layer, do)(**options)
-        return {}
-    if do == "predict":
-        return {"y": layer.predict(given["x"])}
+    else:
+        raise AdapterFault("the worker does not know the step %r" % do)
+    return {}
+
+
+def train_with(layer: Any, do: str, given: Dict[str, Any], options: Dict[str, Any]) -> Mapping[str, Any]:
+    """Do a step of the framework's trainer, compiled before its first one."""
+    if not isinstance(layer, Trainer):
+        raise Unsupported("%s has no trainer of its own" % layer.name)
+    rate = options.pop("learning_rate", 0.0)
+    if do == "prepare" or not getattr(layer, "prepared_by_bnspec", False):
+        layer.prepare(learning_rate=rate)
+        layer.prepared_by_bnspec = True  # type: ignore[attr-defined]
     if do == "fit":
-        return dict(layer.fit(given["x"], given["target"], steps=options["steps"]))
+        return dict(layer.fit(given["x"], given["target"], **options))
     if do == "evaluate":
         return dict(layer.evaluate(given["x"], given["target"]))
-    raise AdapterFault("the worker does not know the step %r" % do)
+    return {"y": layer.predict(given["x"])} if do == "predict" else {}
 
 
 def keep_results(given_back: Mapping[str, Any], results: List[Any]) -> Dict[str, int]:
@@ -246,7 +255,7 @@ def keep_results(given_back: Mapping[str, Any], results: List[Any]) -> Dict[str,
             continue
         # A copy: a layer that updates in place must not change what an earlier step showed.
         array = np.array(value)
-        if array.dtype.name not in TRAVELLING:
+        if array.dtype.name not in TRAVELLING and array.dtype != BFLOAT16:
             raise AdapterFault("%s is %s of dtype %s; expected an array" % (name, type(value), array.dtype))
         places[str(name)] = len(results)
         results.append(array)
