@@ -56,6 +56,7 @@ def joint(rank, axis):
         layer=Layer(rank=rank, axis=axis, epsilon=EPSILON, momentum={"raw": 0.75}),
         program=tuple(steps),
         rivals=RIVALS,
+        without="the average is cumulative: the momentum number means nothing",
         why="Two values per channel and ε = 1/64 set the estimators far apart; three different batches tell "
         "the averages apart.",
     )

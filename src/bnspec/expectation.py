@@ -29,9 +29,8 @@ class Expectation:
     """What one step should show.
 
     kind: `values` (the named arrays), `raises` (an error of any class), `absent` (no moving statistics: an
-    error, missing arrays or NaN), `free` (any values), `done` (success; what it shows is not asked), `attempt`
-    (an error; where there is none, the case has nothing to judge), `same` (bit for bit what the step of
-    number `like` showed).
+    error, missing arrays or NaN), `free` (any values), `done` (success; what it shows is not asked), `any`
+    (anything, an error too), `same` (bit for bit what the step of number `like` showed).
     missing: arrays that must not be shown.
     """
 
@@ -41,7 +40,12 @@ class Expectation:
     like: int = 0
 
 
-RAISES, ABSENT, FREE, DONE, ATTEMPT = (Expectation(kind) for kind in ("raises", "absent", "free", "done", "attempt"))
+RAISES, ABSENT, FREE, DONE, ANY = (Expectation(kind) for kind in ("raises", "absent", "free", "done", "any"))
+
+
+def same(step: int) -> Expectation:
+    """A step that shows, bit for bit, what the step of that number (from 0) showed."""
+    return Expectation("same", like=step)
 
 
 def values(**named: Expected) -> Expectation:

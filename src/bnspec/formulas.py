@@ -21,7 +21,7 @@ from bnspec.reference import (
 )
 from bnspec.reference import allowance as allow
 from bnspec.reference.forward import blend
-from bnspec.reference.statistics import Floats
+from bnspec.reference.statistics import Floats, along, rows
 
 Parameters = Mapping[str, Floats]
 """scale and offset, those that the layer has."""
@@ -48,17 +48,68 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Batch:
-    """The statistics of a batch, and the count of values per channel."""
+    """A batch, its statistics with their allowances, and the count of values per channel.
 
+    key: what tells it apart; of two batches with one key everything is equal.
+    """
+
+    x: Array
     statistics: Statistics
     moments: Moments
+    key: Hashable
+
+    @property
+    def empty(self) -> bool:
+        """Whether no value counts."""
+        return not self.moments.count.any()
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether a channel has no finite mean or variance, although values count."""
+        found = self.moments
+        return not self.empty and not np.isfinite(found.mean + found.variance).all()
 
 
-def of_batch(x: Array, layer: Layer, arithmetic: Arithmetic) -> Batch:
-    """Return the statistics of a batch: the population variance."""
-    found = moments(x, axis=layer.axis)
-    delta = allow.of_moments(x, axis=layer.axis, arithmetic=arithmetic)
-    return Batch(Statistics(State(found.mean, found.variance), delta.mean, delta.variance), found)
+def of_batch(
+    x: Array,
+    layer: Layer,
+    arithmetic: Arithmetic,
+    *,
+    mask: Array | None = None,
+    weighted: bool = False,
+    spread: bool = False,
+) -> Batch:
+    """Return the statistics of a batch: the population variance.
+
+    mask: weights of the shape of x without its channel axis; weighted: a NaN counts where its weight is 0;
+    spread: what is not finite in one channel makes every channel NaN.
+    """
+    weights = None if mask is None else np.expand_dims(mask, layer.axis % x.ndim)
+    found = moments(x, axis=layer.axis, mask=weights)
+    delta = allow.of_moments(x, axis=layer.axis, mask=weights, arithmetic=arithmetic)
+    lost = np.zeros(found.mean.shape, dtype=bool)
+    if weighted:
+        lost |= np.isnan(rows(x, layer.axis)).any(axis=0)
+    if spread:
+        lost |= not np.isfinite(x).all()
+    if lost.any():
+        found = Moments(np.where(lost, np.nan, found.mean), np.where(lost, np.nan, found.variance), found.count)
+    statistics = Statistics(State(found.mean, found.variance), delta.mean, delta.variance)
+    return Batch(x, statistics, found, (id(x), id(mask), weighted, spread))
+
+
+def of_shown(y: Expected, layer: Layer, arithmetic: Arithmetic, key: Hashable) -> Batch:
+    """Return the statistics of what a layer returned, each of whose numbers is known to its allowance.
+
+    To the line of of_moments comes what the numbers' own errors e do: mean e, and mean(2|y − m|e + e²).
+    """
+    found = moments(y.value, axis=layer.axis)
+    delta = allow.of_moments(y.value, axis=layer.axis, arithmetic=arithmetic)
+    error = rows(y.allowance, layer.axis)
+    mean = error.mean(axis=0)
+    variance = (2 * np.abs(rows(y.value, layer.axis) - found.mean) * error + error**2).mean(axis=0)
+    statistics = Statistics(State(found.mean, found.variance), delta.mean + mean, delta.variance + variance)
+    return Batch(y.value, statistics, found, key)
 
 
 def moved(
@@ -69,52 +120,83 @@ def moved(
     *,
     weight: float,
     kind: str,
-    entered: str,
+    entered: tuple[str, str],
+    dtype: str = "float32",
 ) -> Statistics:
     """Return the moving statistics after one batch.
 
-    weight: of the batch; kind: the estimator of the stored variance; entered: `estimate`, or what the
-    variance of a single value does instead (`zero`, `unchanged`, `nan`).
+    weight: of the batch; kind: the estimator of the stored variance; entered: for mean and variance, the
+    `estimate` or what a degenerate batch does instead (`zero` or `decayed`, `unchanged`, `nan`, `unless-nan`);
+    dtype: in which they are held, which rounds them after every step where it is no float32.
     """
     new = batch.moments
     ones = Moments(new.mean, np.ones_like(new.mean), new.count)
     estimate, factor = (estimate_variance(given, stored_variance=kind, epsilon=layer.epsilon) for given in (new, ones))
-    if entered == "nan":
-        estimate = np.full_like(estimate, np.nan)
-    variance_weight = 0.0 if entered == "unchanged" else weight
-    state = State(
-        blend(old.state.mean, new.mean, weight),
-        blend(old.state.variance, estimate, variance_weight),
-        old.state.count + 1,
-    )
-    mean_allowance = allow.of_stored(
-        old.state.mean,
-        new.mean,
-        weight=weight,
-        old_allowance=old.mean_allowance,
-        new_allowance=batch.statistics.mean_allowance,
-        arithmetic=arithmetic,
-    )
-    variance_allowance = allow.of_stored(
-        old.state.variance,
-        estimate,
-        weight=variance_weight,
-        old_allowance=old.variance_allowance,
-        new_allowance=factor * batch.statistics.variance_allowance,
-        arithmetic=arithmetic,
-    )
-    return Statistics(state, mean_allowance, variance_allowance)
+    bounds = (batch.statistics.mean_allowance, factor * batch.statistics.variance_allowance)
+    parts = []
+    for was, old_bound, value, bound, how in zip(
+        (old.state.mean, old.state.variance),
+        (old.mean_allowance, old.variance_allowance),
+        (new.mean, estimate),
+        bounds,
+        entered,
+        strict=True,
+    ):
+        parts.append(entering(was, old_bound, value, bound, how, weight, arithmetic, dtype))
+    (mean, mean_allowance), (variance, variance_allowance) = parts
+    return Statistics(State(mean, variance, old.state.count + 1), mean_allowance, variance_allowance)
 
 
-def stored(value: Floats, bound: Floats, *, exact: bool) -> Expected:
-    """Return a stored statistic as it is read: an untouched one must be equal, and an exact one too."""
+def entering(
+    old: Floats,
+    old_bound: Floats,
+    new: Floats,
+    bound: Floats,
+    how: str,
+    weight: float,
+    arithmetic: Arithmetic,
+    dtype: str,
+) -> tuple[Floats, Floats]:
+    """Return one moving statistic after a step, and its allowance."""
+    if how == "nan":
+        new = np.full_like(new, np.nan)
+    elif how in ("decayed", "zeros"):
+        new, bound = np.zeros_like(new), np.zeros_like(new)
+    elif how == "unless-nan":
+        new, bound = np.where(np.isnan(new), old, new), np.where(np.isnan(new), 0.0, bound)
+    if how == "unchanged":
+        weight = 0.0
+    value = blend(old, new, weight)
+    allowance = allow.of_stored(
+        old, new, weight=weight, old_allowance=old_bound, new_allowance=bound, arithmetic=arithmetic
+    )
+    if "16" in dtype and weight:
+        allowance = allowance + allow.half_ulp(value, dtype)
+    return value, allowance
+
+
+def stored(value: Floats, bound: Floats, *, exact: bool, dtype: str = "float32", clamped: bool = False) -> Expected:
+    """Return a stored statistic as it is read: an untouched one must be equal, and an exact one too.
+
+    clamped: it cannot be negative.
+    """
     if exact:
         bound = np.where(value == value.astype(np.float32), 0.0, bound)
-    return Expected(value, np.where(bound > 0, bound + allow.half_ulp(value, np.float32), 0.0))
+    rounded = np.where(bound > 0, bound + allow.half_ulp(value, dtype), 0.0)
+    return Expected(value, np.where(np.isnan(bound) & np.isfinite(value), np.inf, rounded), dtype, nonnegative=clamped)
 
 
-def output(x: Array, used: Statistics, layer: Layer, parameters: Parameters, arithmetic: Arithmetic) -> Expected:
-    """Return scale·x̂ + offset with some statistics."""
+def output(
+    x: Array,
+    used: Statistics,
+    layer: Layer,
+    parameters: Parameters,
+    arithmetic: Arithmetic,
+    *,
+    dtype: str = "float32",
+    noise: Parameters | None = None,
+) -> Expected:
+    """Return scale·x̂ + offset with some statistics. noise: the allowances of scale and offset themselves."""
     given: dict[str, Any] = {
         "mean": used.state.mean,
         "variance": used.state.variance,
@@ -129,8 +211,13 @@ def output(x: Array, used: Statistics, layer: Layer, parameters: Parameters, ari
         arithmetic=arithmetic,
         **given,
     )
-    final = allow.of_output(normalize(x, **given), bound, axis=layer.axis, arithmetic=arithmetic, **affine)
-    return returned(normalize(x, **given, **affine), final)
+    normalized = normalize(x, **given)
+    final = allow.of_output(normalized, bound, axis=layer.axis, arithmetic=arithmetic, **affine)
+    for name, error in (noise or {}).items():
+        wide = along(error, axis=layer.axis, rank=x.ndim)
+        final = final + (wide * (np.abs(normalized) + bound) if name == "scale" else wide)
+    nowhere = along(np.isnan(used.state.mean + used.state.variance), axis=layer.axis, rank=x.ndim)
+    return returned(normalize(x, **given, **affine), np.where(nowhere, 0.0, final), dtype)
 
 
 def gradients(
@@ -142,6 +229,7 @@ def gradients(
     arithmetic: Arithmetic,
     *,
     through: bool,
+    dtype: str = "float32",
 ) -> dict[str, Expected]:
     """Return the gradients by x and the parameters; through: the statistics depend on x, as its own do."""
     given: dict[str, Any] = {"epsilon": layer.epsilon, "axis": layer.axis}
@@ -163,4 +251,5 @@ def gradients(
         **statistics,
         **given,
     )
-    return {name: returned(getattr(expected, name), getattr(bound, name)) for name in ("x", *parameters)}
+    types = {"x": dtype, "scale": layer.dtypes["parameters"], "offset": layer.dtypes["parameters"]}
+    return {name: returned(getattr(expected, name), getattr(bound, name), types[name]) for name in ("x", *parameters)}

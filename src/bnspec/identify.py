@@ -13,14 +13,14 @@ from bnspec.expectation import Expectation
 from bnspec.judge import blocked, explanation, fault, not_judged, row
 from bnspec.results import Row
 from bnspec.simulate import Memory, Recorder, simulate
-from bnspec.spec import Dialect, UndecidedError
+from bnspec.spec import AXES, Dialect, UndecidedError
 
 MARGIN = 10.0
 """A case that claims to tell rivals apart has at least this many allowances between them."""
 
 
-UNASKED = ("precision.moments", "precision.accumulation")
-"""Axes that choose the allowance; no case asks them yet."""
+LATER = ("precision.moments", "precision.accumulation", "precision.centring")
+"""Axes that choose the allowance of float32; the first of the suite's cases are judged before they are asked."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Rivals:
     asked: frozenset[str] = frozenset()
 
     @cached_property
+    def apart(self) -> Array:
+        """The largest distance between any two rivals, in allowances; infinite where a fact differs."""
+        return distances(self.expected)
+
+    @cached_property
     def margins(self) -> dict[str, float]:
         """Per axis: the smallest distance between two rivals that answer it differently, in allowances.
 
@@ -44,7 +49,7 @@ class Rivals:
         """
         if self.undecided:
             return {}
-        apart = distances(self.expected)
+        apart = self.apart
         smallest = {}
         for axis in {axis: None for answer in self.answers for axis in answer}:
             given = np.array([answer.get(axis, "") for answer in self.answers])
@@ -77,7 +82,7 @@ def prepare(cases: Sequence[Case]) -> Prepared:
     found = {}
     for case in cases:
         candidates = rivals(case, Dialect())
-        if case.rivals and candidates.asked <= {*case.clauses, *UNASKED}:
+        if case.rivals and candidates.asked <= {*case.clauses, *LATER}:
             candidates.margins  # noqa: B018 - computed here, while the workers import
             found[case.key] = candidates
     return found
@@ -98,7 +103,7 @@ def step_distances(steps: Sequence[Expectation]) -> Array:
     """Return the distances between expectations of one step; any values are no distance from certain ones."""
     apart = np.zeros((len(steps), len(steps)))
     facts = [(step.kind, *sorted(step.values)) for step in steps]
-    loose = ("free", "done")
+    loose = ("free", "done", "any", "same")
     for i, j in itertools.combinations(range(len(steps)), 2):
         kinds = {steps[i].kind, steps[j].kind}
         if facts[i] != facts[j] and not (kinds <= {*loose, "values"} and kinds & set(loose)):
@@ -136,12 +141,16 @@ def identify(case: Case, trace: Trace, dialect: Dialect, prepared: Prepared | No
         return blocked(case, candidates.undecided), dialect.not_deciding(case.clauses, case.situation)
     if not best:
         return unexplained(case, trace, candidates, [judged.compare(e) for e in candidates.expected], dialect)
+    best = tightest(case, candidates, best)
     ratio = max(judged.compare(candidates.expected[i]).ratio for i in best)
     margins = candidates.margins
     rows, answers, left = [], {}, []
     for axis in case.clauses:
         variants = sorted({candidates.answers[i].get(axis, "") for i in best})
-        if len(variants) > 1:
+        if len(variants) > 1 and not candidates.apart[np.ix_(best, best)].any():
+            same = f"here all answers ({', '.join(variants)}) show the same"
+            rows.append(row(case, axis, "unsupported", message=same))
+        elif len(variants) > 1:
             left.append(axis)
             several = f"{' and '.join(variant or 'none' for variant in variants)} fit alike"
             rows.append(row(case, axis, "inconclusive", message=several, margin=margins.get(axis)))
@@ -150,6 +159,17 @@ def identify(case: Case, trace: Trace, dialect: Dialect, prepared: Prepared | No
             said = raised(trace, candidates.expected[best[0]])
             rows.append(decided(case, axis, variants[0], ratio, margins.get(axis), said))
     return rows, dialect.answering(answers, case.situation).not_deciding(left, case.situation)
+
+
+def tightest(case: Case, candidates: Rivals, fitting: Sequence[int]) -> list[int]:
+    """Return the rivals that fit with the tightest class of accuracy: a worse one allows what a better one does."""
+    left = list(fitting)
+    for axis in case.clauses:
+        if AXES[axis].accuracy:
+            order = list(AXES[axis].variants)
+            tight = min(order.index(candidates.answers[i][axis]) for i in left)
+            left = [i for i in left if order.index(candidates.answers[i][axis]) == tight]
+    return left
 
 
 def raised(trace: Trace, expected: Sequence[Expectation]) -> str | None:
@@ -163,8 +183,7 @@ def raised(trace: Trace, expected: Sequence[Expectation]) -> str | None:
 def decided(case: Case, axis: str, variant: str, ratio: float, margin: float | None, message: str | None = None) -> Row:
     """Return the row of an axis that one variant answers."""
     if not variant:
-        reason = "the average is cumulative: the momentum number means nothing"
-        return row(case, axis, "unsupported", message=reason, margin=margin)
+        return row(case, axis, "unsupported", message=case.without, margin=margin)
     return row(case, axis, "conforms", variant=variant, ratio=ratio, margin=margin, message=message)
 
 

@@ -13,6 +13,8 @@ from bnspec.results import Row
 from bnspec.simulate import questions, simulate
 from bnspec.spec import AXES, Dialect, UndecidedError, UndefinedError
 
+BOUND = "precision.bound"
+
 EPSILONS = (0.0, 1e-5, 1e-3)
 """What layers use that do not use the ε they were given."""
 
@@ -21,6 +23,8 @@ def verify(case: Case, trace: Trace, dialect: Dialect) -> list[Row]:
     """Judge a clause case in the observed dialect."""
     if trace.status != "ran":
         return not_judged(case, trace)
+    if taken(case, trace):
+        return [row(case, case.clauses[0], "unsupported", message="the call that should raise does not")]
     try:
         expected = simulate(case, dialect)
     except UndecidedError as undecided:
@@ -31,6 +35,8 @@ def verify(case: Case, trace: Trace, dialect: Dialect) -> list[Row]:
         return [row(case, case.clauses[0], "unsupported", message=f"{undefined}{became}")]
     comparison = compare(case, trace, expected)
     clause = case.clauses[0]
+    if clause == BOUND and comparison.fits and comparison.judged:
+        return [bounded(case, trace, dialect, comparison)]
     if not comparison.fits:
         hint = "" if comparison.refused else explanation(case, trace, dialect)
         return [fault(case, clause, trace, comparison, hint)]
@@ -38,6 +44,27 @@ def verify(case: Case, trace: Trace, dialect: Dialect) -> list[Row]:
         nothing = "no number of this case decides anything within its allowance"
         return [row(case, clause, "inconclusive", message=nothing)]
     return [row(case, clause, "conforms", ratio=comparison.ratio)]
+
+
+def taken(case: Case, trace: Trace) -> bool:
+    """Return whether a framework took what a program attempts in order to see it refused."""
+    steps = zip(case.program, trace.steps, strict=False)
+    return any(step.do == "attempt" and shown.error is None for step, shown in steps)
+
+
+def bounded(case: Case, trace: Trace, dialect: Dialect, own: Comparison) -> Row:
+    """Return whether what is right in its own class of accuracy is within the best one too."""
+    best = compare(case, trace, simulate(case, dialect.most_accurate()))
+    if best.fits:
+        return row(case, BOUND, "conforms", ratio=best.ratio)
+    worst = best.worst
+    classes = ", ".join(
+        f"{axis} = {dialect.variant(axis, situation)}"
+        for axis, situation in sorted(questions(case, dialect))
+        if AXES[axis].accuracy and dialect.variant(axis, situation) != AXES[axis].default
+    )
+    message = f"{worst.text}. Within its own class ({classes}): {own.ratio:.2g} of the allowance"
+    return row(case, BOUND, "imprecise", ratio=worst.ratio, index=worst.index, message=message)
 
 
 def fault(

@@ -178,6 +178,7 @@ AXES: Mapping[str, Axis] = {
                 "fixed-train": "always training",
                 "raises": "an error",
             },
+            by_place=False,
         ),
         Axis(
             "modes.pinned",
@@ -283,6 +284,7 @@ AXES: Mapping[str, Axis] = {
                 "nan": "it becomes NaN",
                 "zeros": "it is 0",
                 "none": "there is nothing: an empty output, no gradient",
+                "counted": "it counts, as after any batch",
                 "raises": "an error",
             },
             by_place=False,
@@ -495,6 +497,14 @@ class Dialect:
         if len(elsewhere) > 1 or (not elsewhere and any(asked == axis for asked, _ in self.undecided)):
             raise UndecidedError(axis, situation)
         return elsewhere.pop() if elsewhere else AXES[axis].default
+
+    def most_accurate(self) -> "Dialect":
+        """Return this dialect with the best class wherever an axis asks for accuracy."""
+        best = {
+            (axis, situation): AXES[axis].default if AXES[axis].accuracy else variant
+            for (axis, situation), variant in self.answers.items()
+        }
+        return Dialect(best, frozenset(asked for asked in self.undecided if not AXES[asked[0]].accuracy))
 
     def answering(self, answers: Mapping[str, str], situation: str) -> "Dialect":
         """Return this dialect with other answers in one situation."""

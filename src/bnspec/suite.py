@@ -9,10 +9,6 @@ from bnspec.paths import suite_folder
 from bnspec.simulate import questions
 from bnspec.spec import AXES, CLAUSES, Dialect
 
-MODES_OF_PLACE = "modes.nested"
-"""The one axis whose answer depends on what stands around the layer, not on the layer's own place."""
-
-
 class SuiteError(Exception):
     """A case that breaks a rule of the suite."""
 
@@ -20,6 +16,8 @@ class SuiteError(Exception):
 @functools.cache
 def load_cases() -> tuple[Case, ...]:
     """Return every case: axis cases first, in the order of the axes, then the clauses.
+
+    Accuracy comes right after the moving statistics that show it: it chooses the allowance of all others.
 
     Raises SuiteError for two cases of one id, an unknown clause, or an axis case that is not asked where its
     layer stands.
@@ -33,7 +31,8 @@ def load_cases() -> tuple[Case, ...]:
         spec.loader.exec_module(module)
         loaded.extend(module.CASES)
     check(loaded)
-    ranks = {name: number for number, name in enumerate([*AXES, *CLAUSES])}
+    first = [name for name in AXES if name.startswith(("stats.momentum", "precision."))]
+    ranks = {name: number for number, name in enumerate(dict.fromkeys([*first, *AXES, *CLAUSES]))}
     return tuple(sorted(loaded, key=lambda case: (not case.rivals, ranks[case.clauses[0]])))
 
 
@@ -47,8 +46,9 @@ def check(cases: Iterable[Case]) -> None:
             seen.add(identifier)
             if clause not in (AXES if case.rivals else CLAUSES):
                 raise SuiteError(f"{identifier}: {clause} is not {'an axis' if case.rivals else 'a clause'} of spec.py")
-        if case.rivals and case.clauses != (MODES_OF_PLACE,) and case.situation != case.where:
-            raise SuiteError(f"{case.key}: an axis is asked at its layer's place, here {case.where}")
+        placed = any(AXES[clause].by_place for clause in case.clauses if clause in AXES)
+        if placed and case.situation not in (case.where, case.typed):
+            raise SuiteError(f"{case.key}: this axis is asked at its layer's place, here {case.typed}")
 
 
 def select(cases: Sequence[Case], expression: str | None) -> tuple[list[Case], set[str]]:

@@ -20,13 +20,17 @@ class Arithmetic:
     """How an implementation computes.
 
     unit_roundoff: of its accumulation type (2⁻²⁴ for float32); moments: `two-pass`, `updating` (Welford,
-    Chan) or `one-pass` (E[x²] − E[x]²); accumulation: `wide` (pairwise, blocked or in a wider type) or
-    `sequential`.
+    Chan), `one-pass` (E[x²] − E[x]²) or `one-pass-clamped` (the same, at least 0); accumulation: `wide`
+    (pairwise, blocked or in a wider type) or `sequential`; storage: the unit roundoff of the type to which the
+    statistics are rounded before they are used, 0 for none; centred: in inference the mean is subtracted
+    before scaling.
     """
 
     unit_roundoff: float = 2.0**-24
     moments: str = "two-pass"
     accumulation: str = "wide"
+    storage: float = 0.0
+    centred: bool = False
 
     @property
     def k(self) -> float:
@@ -62,21 +66,24 @@ def half_ulp(value: ArrayLike, dtype: DTypeLike | str) -> Floats:
     return np.asarray(spacing, dtype=np.float64) / 2
 
 
-def of_moments(x: ArrayLike, *, axis: int = -1, arithmetic: Arithmetic = FLOAT32) -> Moments:
+def of_moments(
+    x: ArrayLike, *, axis: int = -1, mask: ArrayLike | None = None, arithmetic: Arithmetic = FLOAT32
+) -> Moments:
     """Allowances of the batch's mean and population variance, shape (channels,).
 
     ΔM = k(a·mean|x| + |m|). ΔV = k(a+2)v + ΔM² for two passes; k(a+2)√(v(v+m²)) + ΔM² for updating;
-    k(a+2)(mean x² + m²) + ΔM² for one pass. Raises ValueError for another kind of moments.
+    k(a+2)(mean x² + m²) + ΔM² for one pass. mask as in `moments`. Raises ValueError for another kind of moments.
     """
-    batch = moments(x, axis=axis)
-    values = rows(x, axis)
-    k, a = arithmetic.k, arithmetic.growth(values.shape[0])
-    mean = k * (a * np.abs(values).mean(axis=0) + np.abs(batch.mean))
+    batch = moments(x, axis=axis, mask=mask)
+    values = np.abs(np.asarray(x, dtype=np.float64))
+    k, a = arithmetic.k, arithmetic.growth(rows(values, axis).shape[0])
+    mean = k * (a * moments(values, axis=axis, mask=mask).mean + np.abs(batch.mean))
     m2, v = batch.mean**2, batch.variance
-    size = {"two-pass": v, "updating": np.sqrt(v * (v + m2)), "one-pass": v + 2 * m2}
+    size = {"two-pass": v, "updating": np.sqrt(v * (v + m2)), "one-pass": v + 2 * m2, "one-pass-clamped": v + 2 * m2}
     if arithmetic.moments not in size:
         raise ValueError(f"moments {arithmetic.moments!r}; expected one of {', '.join(size)}")
-    return Moments(mean, k * (a + 2) * size[arithmetic.moments] + mean**2, batch.count)
+    variance = k * (a + 2) * size[arithmetic.moments] + mean**2
+    return Moments(mean + arithmetic.storage * np.abs(batch.mean), variance, batch.count)
 
 
 def of_inverse_deviation(
@@ -84,7 +91,8 @@ def of_inverse_deviation(
 ) -> Floats:
     """Allowance of r = 1/√(variance + ε), shape (channels,): the ends of an interval, never a derivative.
 
-    Infinite where variance − allowance + ε ≤ 0: there a correct implementation may give anything.
+    Infinite where variance − allowance + ε ≤ 0: there a correct implementation may give anything. What is
+    rounded to a storage type before use adds u_storage·r.
     """
     delta = np.asarray(allowance, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -92,7 +100,7 @@ def of_inverse_deviation(
         low = np.maximum(variance - delta, 0) + epsilon
         up = 1 / np.sqrt(low) - r
         down = r - 1 / np.sqrt(variance + delta + epsilon)
-        bound = np.maximum(up, down) + arithmetic.k * r
+        bound = np.maximum(up, down) + (arithmetic.k + arithmetic.storage) * r
     return np.where((variance - delta + epsilon <= 0) | ~np.isfinite(bound), np.inf, bound)
 
 
@@ -109,7 +117,8 @@ def of_normalized(
 ) -> Floats:
     """Allowance of x̂ = (x − mean)·r, the shape of x.
 
-    Δx̂ = (r + Δr)(ΔM + k(|x| + |m|)) + |x − m|Δr + k|x̂|. In inference with given statistics ΔM = ΔV = 0.
+    Δx̂ = (r + Δr)(ΔM + k(|x| + |m|)) + |x − m|Δr + k|x̂|. In inference with given statistics ΔM = ΔV = 0, and
+    where the mean is subtracted first (`centred`) k|x − m| takes the place of k(|x| + |m|).
     """
     rank, k = np.ndim(x), arithmetic.k
     values = np.asarray(x, dtype=np.float64)
@@ -121,8 +130,9 @@ def of_normalized(
         for c in (mean, r, delta_r, np.broadcast_to(np.asarray(mean_allowance, dtype=np.float64), mean.shape))
     )
     centred = np.abs(values - m)
+    spread = centred if arithmetic.centred else np.abs(values) + np.abs(m)
     with np.errstate(invalid="ignore"):
-        bound = (r + delta_r) * (delta_m + k * (np.abs(values) + np.abs(m))) + centred * delta_r + k * centred * r
+        bound = (r + delta_r) * (delta_m + k * spread) + centred * delta_r + k * centred * r
     return undecided(bound)
 
 

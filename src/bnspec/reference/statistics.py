@@ -14,12 +14,12 @@ class Moments:
     """Statistics of one batch, each of shape (channels,).
 
     mean: the arithmetic mean; variance: the population variance (divided by count); count: the number of
-    values that entered them.
+    values that entered them, or the sum of their weights.
     """
 
     mean: Floats
     variance: Floats
-    count: NDArray[np.int64]
+    count: NDArray[np.int64] | Floats
 
 
 def rows(x: ArrayLike, axis: int) -> Floats:
@@ -56,7 +56,7 @@ def moments(x: ArrayLike, *, axis: int = -1, mask: ArrayLike | None = None) -> M
     arXiv:1502.03167, algorithm 1).
 
     x: any shape of rank ≥ 1; axis: its channel axis; mask: booleans that broadcast to x, True where a value
-    counts. Without values (an empty batch, everything masked) mean and variance are NaN and count is 0.
+    counts, or weights, whose sum then is the count; what has weight 0 may be anything. Without values (an empty batch, everything masked) mean and variance are NaN and count is 0.
     Raises ValueError for a rank of 0, an axis outside x, or a mask that does not broadcast to x.
     """
     values = rows(x, axis)
@@ -66,13 +66,13 @@ def moments(x: ArrayLike, *, axis: int = -1, mask: ArrayLike | None = None) -> M
     else:
         shape = np.shape(x)
         try:
-            full = np.broadcast_to(np.asarray(mask, dtype=bool), shape)
+            full = np.broadcast_to(np.asarray(mask, dtype=np.float64), shape)
         except ValueError:
             raise ValueError(f"mask of shape {np.shape(mask)} does not broadcast to x of shape {shape}") from None
         weights = rows(full, axis)
-        count = weights.sum(axis=0).astype(np.int64)
+        count = weights.sum(axis=0)
         values = np.where(weights > 0, values, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = total(values) / count
+        mean = total(weights * values) / count
         variance = total(weights * (values - mean) ** 2) / count
     return Moments(mean, variance, count)

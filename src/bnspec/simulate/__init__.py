@@ -1,0 +1,44 @@
+"""The reference, run through a program in a dialect: what every step should show."""
+
+from contextlib import suppress
+
+from bnspec.case import Case
+from bnspec.expectation import Expectation
+from bnspec.simulate.asking import Asking, Memory
+from bnspec.simulate.layer import SimulatedLayer
+from bnspec.spec import Dialect, UndefinedError
+
+__all__ = ["Memory", "Recorder", "questions", "simulate"]
+
+
+def simulate(case: Case, dialect: Dialect, memory: Memory | None = None) -> tuple[Expectation, ...]:
+    """Return what each step of the case's program shows in a dialect.
+
+    Raises UndecidedError where the expectation depends on an axis that the dialect leaves open, and
+    UndefinedError where the dialect's own formula has no value.
+    """
+    layer = SimulatedLayer(Asking(case, dialect, {} if memory is None else memory))
+    return tuple(layer.run(step) for step in case.program)
+
+
+class Recorder(Dialect):
+    """A dialect that notes which axes were asked, where."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__(dialect.answers, dialect.undecided)
+        object.__setattr__(self, "asked", set())
+
+    asked: set[tuple[str, str]]
+
+    def variant(self, axis: str, situation: str) -> str:
+        """Return the answer, and note the question."""
+        self.asked.add((axis, situation))
+        return super().variant(axis, situation)
+
+
+def questions(case: Case, dialect: Dialect) -> frozenset[tuple[str, str]]:
+    """Return the axes, with their situations, that the expectation of a case depends on in a dialect."""
+    recorder = Recorder(dialect)
+    with suppress(UndefinedError):
+        simulate(case, recorder)
+    return frozenset(recorder.asked)

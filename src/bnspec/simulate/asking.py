@@ -1,0 +1,128 @@
+"""What a simulated layer asks its dialect: variants, and the numbers that follow from them."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+from bnspec.case import Case, Layer
+from bnspec.reference import Arithmetic
+from bnspec.spec import Dialect
+
+Memory = dict[Hashable, Any]
+"""What was computed already: rival dialects of one case share their batches and most of their states."""
+
+UNIT = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
+"""The unit roundoff of each type."""
+
+FLOOR = 1.001e-5
+"""The least ε of TensorFlow's fused kernels (`min_epsilon` in tensorflow/python/ops/nn_impl.py)."""
+
+T = TypeVar("T")
+
+
+class Asking:
+    """A case in a dialect. The dialect is asked as late as can be: what is never needed may stay undecided."""
+
+    def __init__(self, case: Case, dialect: Dialect, memory: Memory) -> None:
+        self.case, self.dialect, self.memory = case, dialect, memory
+
+    def of_place(self, axis: str) -> str:
+        """Return the answer to an axis for this layer's rank and channel position."""
+        return self.dialect.variant(axis, self.case.where)
+
+    def of_types(self, axis: str) -> str:
+        """Return the answer to an axis for this layer's place and types."""
+        return self.dialect.variant(axis, self.case.typed)
+
+    def of_case(self, axis: str) -> str:
+        """Return the answer to an axis in this case's own situation."""
+        return self.dialect.variant(axis, self.case.situation)
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what was made under this key before, or make it."""
+        if key not in self.memory:
+            self.memory[key] = make()
+        found: T = self.memory[key]
+        return found
+
+    @cached_property
+    def layer(self) -> Layer:
+        """The layer, with the ε that is in effect."""
+        layer = self.case.layer
+        if "degenerate.epsilon" in self.case.clauses and self.of_case("degenerate.epsilon") == "floored":
+            return replace(layer, epsilon=max(layer.epsilon, FLOOR))
+        return layer
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the layer refuses its ε."""
+        return "degenerate.epsilon" in self.case.clauses and self.of_case("degenerate.epsilon") == "rejected"
+
+    @property
+    def input_type(self) -> str:
+        """The type of the input."""
+        return self.case.layer.dtypes["input"]
+
+    @cached_property
+    def arithmetic(self) -> Arithmetic:
+        """The accuracy classes of the dialect, in the type in which it computes."""
+        kind, inside, storage = self.input_type, "float32", 0.0
+        if kind == "float64":
+            inside = "float64" if self.of_types("precision.float64") == "float64" else "float32"
+        elif kind != "float32":
+            statistics = self.of_types("precision.half-statistics")
+            inside = kind if statistics == "input" else "float32"
+            storage = UNIT[kind] if statistics == "rounded" else 0.0
+        return Arithmetic(
+            unit_roundoff=UNIT[inside],
+            moments=self.of_place("precision.moments"),
+            accumulation=self.of_place("precision.accumulation"),
+            storage=storage,
+        )
+
+    @cached_property
+    def centred(self) -> Arithmetic:
+        """The arithmetic of inference: whether the mean is subtracted before scaling is seen there."""
+        return replace(self.arithmetic, centred=self.of_place("precision.centring") == "centred")
+
+    @cached_property
+    def moving_arithmetic(self) -> Arithmetic:
+        """The arithmetic of the update of the moving statistics, which are held in a type of their own."""
+        unit = max(UNIT[self.state_type], self.arithmetic.unit_roundoff if self.input_type == "float64" else 0.0)
+        return replace(self.arithmetic, unit_roundoff=unit)
+
+    @cached_property
+    def output_type(self) -> str:
+        """The type of the output."""
+        kind = self.input_type
+        if "16" not in kind:
+            return kind
+        return kind if self.of_types("precision.half-output") == "input" else "float32"
+
+    @cached_property
+    def state_type(self) -> str:
+        """The type of the moving statistics."""
+        kind, parameters = self.input_type, self.case.layer.dtypes["parameters"]
+        if "16" not in kind:
+            return parameters
+        held = self.of_types("precision.state-dtype")
+        return {"parameter": parameters, "input": kind}.get(held, "float32")
+
+    @cached_property
+    def keep(self) -> float:
+        """The weight of the old statistic, where the average is not cumulative."""
+        momentum = self.layer.momentum or {}
+        if "keep" in momentum:
+            return float(momentum["keep"])
+        if "raw" in momentum:
+            raw = float(momentum["raw"])
+            return raw if self.of_place("stats.momentum-weight") == "old" else 1 - raw
+        raise ValueError(f"{self.case.key}: momentum {momentum}; expected keep, raw or cumulative")
+
+    @cached_property
+    def averaging(self) -> str:
+        """The kind of average."""
+        if (self.layer.momentum or {}).get("cumulative"):
+            return "cumulative"
+        return self.of_place("stats.averaging")

@@ -1,0 +1,491 @@
+"""A layer of a case, in one dialect: what every step shows."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bnspec import formulas
+from bnspec.case import Array, Step
+from bnspec.expectation import ABSENT, ANY, DONE, FREE, RAISES, Expectation, Expected, same, values
+from bnspec.formulas import Batch, Statistics
+from bnspec.reference import allowance as allow
+from bnspec.reference.statistics import Floats
+from bnspec.simulate.asking import Asking
+from bnspec.simulate.moving import Moving, of_x
+
+TRAINED = ("fit", "evaluate", "predict")
+
+
+@dataclass(frozen=True)
+class Call:
+    """The last call, as its gradient needs it. again: the batch that enters once more with the gradient."""
+
+    x: Array
+    by_batch: bool
+    again: Batch | None = None
+
+
+class SimulatedLayer:
+    """One layer of a case, in one dialect."""
+
+    def __init__(self, asking: Asking) -> None:
+        self.asking, self.case, self.layer = asking, asking.case, asking.layer
+        self.moving = Moving(asking)
+        self.step: Step = Step("nothing")
+        self.compiled = False
+        self.frozen = False
+        self.waiting: bool | None = None
+        self.broken = False
+        self.set: dict[str, str] = {}
+        self.tracked = self.layer.tracked
+        self.held: Statistics | None = None
+        self.last: Call | None = None
+        self.parameters: dict[str, Floats] = {}
+        self.noise: dict[str, Floats] = {}
+        if self.layer.scale:
+            self.parameters["scale"] = np.ones(self.layer.features)
+        if self.layer.offset:
+            self.parameters["offset"] = np.zeros(self.layer.features)
+        if self.layer.frozen:
+            self.set_frozen(True)
+
+    def run(self, step: Step) -> Expectation:
+        """Return what the step shows, and change the state as it does."""
+        self.step = step
+        if self.asking.rejected:
+            return RAISES if step.do in (*TRAINED, "train", "infer", "call") else ANY
+        shown = STEPS[step.do](self, step)
+        if step.like is not None and shown.kind == "values":
+            return same(step.like)
+        if step.asked is None or shown.kind != "values":
+            return shown
+        asked = {name: expected for name, expected in shown.values.items() if name in step.asked}
+        return values(**asked) if asked else DONE
+
+    def shows(self, name: str) -> bool:
+        """Whether the step is asked for this array."""
+        return self.step.asked is None or name in self.step.asked
+
+    # Calls
+
+    def train(self, step: Step) -> Expectation:
+        """A call in training mode."""
+        if self.case.structure == "shared-twice":
+            return self.train_twice(step.arrays["x"])
+        options = step.options
+        if not options.get("collect", True):
+            return self.train_uncollected(step.arrays["x"])
+        again = options.get("recompute", False) and self.asking.of_case("stats.recompute") == "twice"
+        records = options.get("record", True) or self.asking.of_case("stats.no-gradient") == "updates"
+        mode = self.spoken("train")
+        return self.call_as(mode if records or mode != "train" else "train-no-update", step.arrays, again=again)
+
+    def infer(self, step: Step) -> Expectation:
+        """A call in inference mode."""
+        return self.call_as(self.spoken("infer"), step.arrays)
+
+    def call(self, step: Step) -> Expectation:
+        """A call without a mode: that which was set, which the constructor was told, or what the layer does then."""
+        mode = self.set.get("layer") or self.layer.mode
+        if {"layer", "parent"} <= self.set.keys():
+            mode = self.set["parent" if self.asking.of_case("modes.override") == "overridden" else "layer"]
+        return self.call_as(mode or self.asking.of_place("modes.unstated"), step.arrays)
+
+    def attempt(self, step: Step) -> Expectation:
+        """A call with what the layer should not take: an error, which changes nothing."""
+        return ANY
+
+    def spoken(self, mode: str) -> str:
+        """Return the mode that reaches the layer when the outermost caller says `mode`."""
+        told = self.layer.mode
+        if told is not None and told != mode:
+            return {"call": mode, "constructor": told}.get(self.asking.of_case("modes.conflict"), "raises")
+        return self.nested(mode)
+
+    def nested(self, mode: str) -> str:
+        """Return the mode that passes through what stands around the layer."""
+        structure, by = self.case.structure, "fit" if self.step.do in TRAINED else "call"
+        if structure.startswith("pinned"):
+            return self.pinned(mode, structure.removeprefix("pinned-"))
+        if structure == "plain-list":
+            reached = self.asking.dialect.variant("modes.reach", by) == "yes"
+            return mode if reached else self.asking.of_place("modes.unstated")
+        if structure not in ("user-layer", "user-model"):
+            return mode
+        variant = self.asking.dialect.variant("modes.nested", f"{structure}-{by}")
+        if variant == "inherits-no-update":
+            return "train-no-update" if mode == "train" else mode
+        return {"inherits": mode, "fixed-infer": "infer", "fixed-train": "train"}.get(variant, "raises")
+
+    def pinned(self, mode: str, pinned: str) -> str:
+        """Return the mode of a layer whose caller says `pinned` while the trainer is in `mode`."""
+        variant = self.asking.of_case("modes.pinned")
+        if variant == "overridden":
+            return mode
+        if pinned == "train" and variant == "respected-fit-only" and self.step.do != "fit":
+            return "train-no-update"
+        return pinned
+
+    def call_as(self, mode: str, given: Mapping[str, Array], *, again: bool = False) -> Expectation:
+        """A call in an effective mode: train, train-no-update, infer or raises."""
+        x, mask = given["x"], given.get("mask")
+        if mode == "raises":
+            return RAISES
+        if not x.size and self.empty_raises(mode):
+            return RAISES
+        normalise, update = ("moving", False) if mode == "infer" else ("batch", mode == "train")
+        if not self.tracked and mode == "infer":
+            normalise = self.asking.of_case("stats.untracked-inference")
+            if normalise == "raises":
+                return RAISES
+            normalise, update = ("moving" if normalise == "running" else "batch"), normalise == "batch-and-updates"
+        elif not self.tracked:
+            update = update and self.asking.of_case("stats.untracked-training") == "updates"
+        if self.frozen and mode != "infer":
+            normalise = self.asking.of_place("frozen.normalisation")
+            update = self.asking.of_place("frozen.update") == "updates"
+        if normalise == "moving":
+            shown = self.inference_output(x)
+            if update:
+                self.moving.push(self.batch(x))
+            return shown
+        if x.size == self.layer.features and self.asking.of_place("degenerate.single") == "raises":
+            return RAISES
+        batch = self.batch(x, mask) if update else None
+        if batch:
+            self.moving.push(batch)
+        self.last = Call(x, by_batch=True, again=batch if again else None)
+        if not self.shows("y"):
+            return DONE
+        if x.size == self.layer.features:
+            return self.single_output(x)
+        if self.asking.of_place("forward.statistics") == "running":
+            return self.inference_output(x)
+        return self.training_output(x, mask)
+
+    def empty_raises(self, mode: str) -> bool:
+        """Whether a call with an empty batch is an error."""
+        if self.asking.of_case("degenerate.empty") != "raises":
+            return False
+        return mode == "infer" or not self.case.situation.startswith("gradient")
+
+    def train_twice(self, x: Array) -> Expectation:
+        """A layer that is called again on what it returned; the output is not simulated."""
+        asking = self.asking
+        first = self.batch(x)
+        y = self.output_of(x, first.statistics, asking.arithmetic)
+        key = ("twice", first.key, self.parameters_key)
+        second = formulas.of_shown(y, self.layer, asking.arithmetic, key)
+        answer = asking.of_case("stats.shared-layer")
+        batches = {"once": (first,), "last-call": (second,)}.get(answer, (first, second))
+        self.moving.push(*batches, together=answer == "summed")
+        return DONE
+
+    def train_uncollected(self, x: Array) -> Expectation:
+        """A training call whose updates the caller does not apply, where it is handed any."""
+        timing = self.asking.of_case("stats.timing")
+        if timing == "collected" and self.asking.of_case("stats.uncollected") == "raises":
+            return RAISES
+        self.last = Call(x, by_batch=True, again=self.batch(x) if timing == "backward" else None)
+        if timing == "forward":
+            self.moving.push(self.batch(x))
+        return DONE
+
+    def backward(self, step: Step) -> Expectation:
+        """The gradients of the last call."""
+        if self.last is None:
+            if self.case.clauses == ("degenerate.empty",):
+                return RAISES
+            raise ValueError(f"{self.case.key}: backward without a call")
+        if self.last.again is not None:
+            self.moving.push(self.last.again)
+        if not any(self.shows(name) for name in ("x", *self.parameters)):
+            return DONE
+        if not self.last.x.size:
+            return self.empty_gradient()
+        return values(**self.gradients(self.last, step.arrays["dy"]))
+
+    def gradients(self, last: Call, dy: Array) -> dict[str, Expected]:
+        """Return the gradients of a call by x and by the parameters."""
+        asking, through, used = self.asking, False, None
+        if last.by_batch and asking.of_place("forward.statistics") == "batch":
+            through = asking.of_place("gradient.statistics") == "through"
+            used = self.batch(last.x).statistics
+        return formulas.gradients(
+            last.x,
+            dy,
+            used or self.moving.now(),
+            self.layer,
+            self.parameters,
+            asking.arithmetic,
+            through=through,
+            dtype=asking.output_type,
+        )
+
+    def empty_gradient(self) -> Expectation:
+        """The gradient of an empty batch by the scale."""
+        answer = self.asking.of_case("degenerate.empty")
+        if answer == "raises":
+            return RAISES
+        if answer == "none":
+            return Expectation("values", missing=frozenset({"scale"}))
+        value = np.full(self.layer.features, np.nan if answer == "nan" else 0.0)
+        return values(scale=Expected(value, np.zeros_like(value)))
+
+    # What is told to a layer
+
+    def freeze(self, step: Step) -> Expectation:
+        """Freeze the layer or its parent."""
+        return self.change_frozen(True, str(step.options.get("where", "layer")))
+
+    def unfreeze(self, step: Step) -> Expectation:
+        """Unfreeze the layer or its parent."""
+        return self.change_frozen(False, str(step.options.get("where", "layer")))
+
+    def change_frozen(self, value: bool, where: str) -> Expectation:
+        """Freeze or unfreeze, as far as it reaches the layer."""
+        if where == "layer" or self.asking.of_case("frozen.reach") == "yes":
+            self.set_frozen(value)
+        return ANY if self.broken else DONE
+
+    def set_frozen(self, value: bool) -> None:
+        """Freeze or unfreeze, when the dialect does it."""
+        asked = self.compiled or "frozen.timing" in self.case.clauses
+        timing = self.asking.of_case("frozen.timing") if asked else "at-once"
+        if timing == "at-once":
+            self.frozen = value
+        self.waiting = value if timing == "at-compile" else None
+        self.broken = timing == "raises"
+
+    def set_mode(self, step: Step) -> Expectation:
+        """Set the mode of the layer or of its parent."""
+        self.set[step.options["where"]] = step.options["mode"]
+        return DONE
+
+    def untrack(self, step: Step) -> Expectation:
+        """Tell the layer to keep no statistics."""
+        self.tracked = False
+        return DONE
+
+    # The state
+
+    def get_state(self, step: Step) -> Expectation:
+        """Read the state."""
+        types = self.layer.dtypes["parameters"]
+        zeros = np.zeros(self.layer.features)
+        parameters = {name: Expected(v, self.noise.get(name, zeros), types) for name, v in self.parameters.items()}
+        if not any(self.shows(name) for name in ("mean", "variance", "count")):
+            return values(**parameters)
+        return self.state(self.moving.now(), parameters)
+
+    def state(self, moving: Statistics, parameters: Mapping[str, Expected]) -> Expectation:
+        """Return how some moving statistics and the parameters show."""
+        if moving.unset:
+            return ABSENT
+        asking = self.asking
+        clamped = asking.of_place("precision.moments") == "one-pass-clamped"
+
+        def state() -> Expectation:
+            count = Expected(np.array(float(moving.state.count)), np.array(0.0), None, counter=True)
+            bounds = {"mean": moving.mean_allowance, "variance": moving.variance_allowance}
+            shown = {
+                name: formulas.stored(
+                    getattr(moving.state, name),
+                    bound,
+                    exact=self.case.exact,
+                    dtype=asking.state_type,
+                    clamped=clamped and name == "variance",
+                )
+                for name, bound in bounds.items()
+            }
+            return values(**parameters, **shown, count=count)
+
+        return asking.remember(("state", moving.key, clamped, bool(parameters), self.parameters_key), state)
+
+    def set_state(self, step: Step) -> Expectation:
+        """Write parts of the state; what is written is exact."""
+        given = {name: array.astype(np.float64) for name, array in step.arrays.items()}
+        statistics = {name: value for name, value in given.items() if name in ("mean", "variance")}
+        self.parameters.update((name, value) for name, value in given.items() if name not in statistics)
+        self.moving.write(statistics)
+        return DONE
+
+    def snapshot(self, step: Step) -> Expectation:
+        """Take the state object."""
+        self.held = self.moving.now()
+        return DONE
+
+    def look(self, step: Step) -> Expectation:
+        """Show the state object that was taken."""
+        if self.held is None:
+            raise ValueError(f"{self.case.key}: look without a snapshot")
+        aliased = self.asking.of_case("state.snapshot") == "aliased"
+        return self.state(self.moving.now() if aliased else self.held, {})
+
+    def reload(self, step: Step) -> Expectation:
+        """Save and load: nothing changes, but for what the file does not hold."""
+        if "count" in step.options.get("missing", ()):
+            answer = self.asking.of_case("state.missing-counter")
+            if answer == "raises":
+                self.broken = True
+                return RAISES
+            if answer == "reset":
+                self.moving.restart_count()
+        return DONE
+
+    # The trainer
+
+    def prepare(self, step: Step) -> Expectation:
+        """Compile."""
+        self.compile()
+        return DONE
+
+    def compile(self) -> None:
+        """Let what waited for it become effective."""
+        self.compiled = True
+        if self.waiting is not None:
+            self.frozen, self.waiting = self.waiting, None
+
+    def fit(self, step: Step) -> Expectation:
+        """Fit epochs of one or several batches: the loss that is reported of each, the updates."""
+        if not self.compiled:
+            self.compile()
+        if self.broken:
+            return RAISES
+        x, target, losses = step.arrays["x"], step.arrays["target"], []
+        parts = [self.part(x, target, n) for n in range(step.options.get("batches", 1))]
+        for _ in range(step.options["steps"]):
+            epoch = []
+            for batch, wanted in parts:
+                found = self.learn(batch, wanted, step.options.get("learning_rate", 0.0))
+                if found is None:
+                    return RAISES
+                epoch.append(found)
+            several = len(epoch) > 1 and self.asking.of_case("trainer.loss-scope") == "running-mean"
+            losses.append(np.mean(epoch, axis=0) if several else np.array(epoch[-1]))
+        if not self.shows("loss"):
+            return DONE
+        expected, bound = np.transpose(losses)
+        return values(loss=Expected(expected, bound, None))
+
+    def part(self, x: Array, target: Array, number: int) -> tuple[Array, Array]:
+        """Return one of the equal batches of an epoch; it is kept, for batches are known by identity."""
+        size = len(x) // self.step.options.get("batches", 1)
+        cut = slice(number * size, (number + 1) * size)
+        return self.asking.remember(("part", id(x), id(target), number, size), lambda: (x[cut], target[cut]))
+
+    def learn(self, x: Array, target: Array, rate: float) -> tuple[float, float] | None:
+        """Train one batch: the loss that is reported and its allowance, or None where it raises."""
+        mode = self.nested("train")
+        shown = self.call_as(mode, {"x": x})
+        if shown.kind == "raises":
+            return None
+        if not self.shows("loss") and not rate:
+            return 0.0, 0.0
+        found = self.loss(shown, target)
+        if rate:
+            assert self.last is not None
+            y = shown.values["y"]
+            dy = 2 * (y.value - target) / y.value.size
+            for name, gradient in self.gradients(self.last, dy).items():
+                if name in self.parameters:
+                    error = rate * (gradient.allowance + 2 * np.abs(y.allowance).mean())
+                    self.noise[name] = self.noise.get(name, np.zeros(self.layer.features)) + error
+                    self.parameters[name] = self.parameters[name] - rate * gradient.value
+            if self.asking.of_case("trainer.reported-loss") == "after-update":
+                last = self.last
+                used = self.batch(last.x).statistics if last.by_batch else self.moving.now()
+                found = self.loss(values(y=self.output_of(last.x, used, self.asking.arithmetic)), target)
+        return found
+
+    def loss(self, shown: Expectation, target: Array) -> tuple[float, float]:
+        """Return the mean squared error of an output, and its allowance."""
+        y = shown.values["y"]
+        value = float(((y.value - target) ** 2).mean())
+        return value, allow.of_loss(y.value, y.allowance, target, arithmetic=self.asking.arithmetic)
+
+    def evaluate(self, step: Step) -> Expectation:
+        """Evaluate: the loss in inference, unless the mode is stuck."""
+        if not self.compiled:
+            self.compile()
+        shown = self.call_as(self.nested("infer"), step.arrays)
+        if shown.kind != "values":
+            return shown
+        expected, bound = self.loss(shown, step.arrays["target"])
+        return values(loss=Expected(np.array([expected]), np.array([bound]), None))
+
+    def predict(self, step: Step) -> Expectation:
+        """Predict: inference, unless the mode is stuck."""
+        if not self.compiled:
+            self.compile()
+        return self.call_as(self.nested("infer"), step.arrays)
+
+    # Outputs
+
+    def batch(self, x: Array, mask: Array | None = None) -> Batch:
+        """Return a batch's statistics."""
+        return of_x(self.asking, x, mask)
+
+    def training_output(self, x: Array, mask: Array | None = None) -> Expectation:
+        """The output with the batch's statistics; where the mask leaves out, anything."""
+        answer = "noise"
+        if "degenerate.constant" in self.case.clauses:
+            answer = self.asking.of_case("degenerate.constant")
+        y = self.output_of(x, self.batch(x, mask).statistics, self.asking.arithmetic)
+        if answer == "offset":
+            y = Expected(y.value, np.zeros(x.shape), y.dtype)
+        if answer == "nan":
+            y = Expected(np.full(x.shape, np.nan), np.zeros(x.shape), y.dtype)
+        if mask is not None:
+            counts = np.broadcast_to(np.expand_dims(mask, self.layer.axis % x.ndim) > 0, x.shape)
+            y = Expected(y.value, np.where(counts, y.allowance, np.inf), y.dtype)
+        return values(y=y)
+
+    def inference_output(self, x: Array) -> Expectation:
+        """The output with the stored statistics."""
+        self.last = Call(x, by_batch=False)
+        moving = self.moving.now()
+        if moving.unset:
+            return RAISES if self.asking.of_place("stats.initial") == "unset-raises" else FREE
+        exact = not (moving.mean_allowance.any() or moving.variance_allowance.any())
+        arithmetic = self.asking.centred if exact else self.asking.arithmetic
+        return self.remembered(x, moving, arithmetic)
+
+    def single_output(self, x: Array) -> Expectation:
+        """The output in training with one value per channel."""
+        variant = self.asking.of_place("degenerate.single")
+        if variant == "offset":
+            return self.training_output(x)
+        value = x.astype(np.float64) if variant == "input" else np.full(x.shape, np.nan)
+        return values(y=Expected(value, np.zeros(x.shape), self.asking.output_type))
+
+    def output_of(self, x: Array, used: Statistics, arithmetic: allow.Arithmetic) -> Expected:
+        """Return scale·x̂ + offset with some statistics."""
+        return self.remembered(x, used, arithmetic).values["y"]
+
+    def remembered(self, x: Array, used: Statistics, arithmetic: allow.Arithmetic) -> Expectation:
+        """Return the output with some statistics; rivals that share them share it."""
+
+        def y() -> Expectation:
+            dtype, noise = self.asking.output_type, self.noise
+            return values(
+                y=formulas.output(x, used, self.layer, self.parameters, arithmetic, dtype=dtype, noise=noise)
+            )
+
+        key = ("y", id(x), used.key, self.parameters_key, arithmetic, self.layer.epsilon)
+        return self.asking.remember(key, y)
+
+    @property
+    def parameters_key(self) -> Hashable:
+        """What tells two sets of parameters apart."""
+        return tuple(value.tobytes() for value in (*self.parameters.values(), *self.noise.values()))
+
+
+STEPS: Mapping[str, Callable[[SimulatedLayer, Step], Expectation]] = {
+    name: getattr(SimulatedLayer, name)
+    for name in (
+        "train", "infer", "call", "attempt", "backward", "freeze", "unfreeze", "set_mode", "untrack",
+        "get_state", "set_state", "snapshot", "look", "reload", "prepare", "fit", "evaluate", "predict",
+    )
+}  # fmt: skip

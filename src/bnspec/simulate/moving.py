@@ -1,0 +1,166 @@
+"""The moving statistics of a simulated layer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bnspec import formulas
+from bnspec.case import Array
+from bnspec.formulas import Batch, Statistics
+from bnspec.reference import State, new_weight
+from bnspec.reference.statistics import Floats
+from bnspec.simulate.asking import Asking
+from bnspec.spec import UndefinedError
+
+
+@dataclass(frozen=True)
+class Update:
+    """An update that is due: its batches, in the order of the calls; together: all from the same old value."""
+
+    batches: tuple[Batch, ...]
+    together: bool = False
+
+
+class Moving:
+    """State only where batch normalization has state.
+
+    An update waits until something shows the moving statistics, so that an output that does not depend on
+    an axis can be judged where that axis was not decided.
+    """
+
+    def __init__(self, asking: Asking) -> None:
+        self.asking = asking
+        self.written: dict[str, Floats] = {}
+        self.overwritten = False
+        self.reached: Statistics | None = None
+        self.pending: list[Update] = []
+        self.started: Statistics | None = None
+
+    def push(self, *batches: Batch, together: bool = False) -> None:
+        """Let batches enter the moving statistics when these are next seen."""
+        self.pending.append(Update(batches, together))
+
+    def now(self) -> Statistics:
+        """Return the moving statistics after every update so far."""
+        moving = self.initial() if self.started is None else self.started
+        for update in self.pending:
+            moving = self.after(moving, update)
+        self.pending.clear()
+        self.started = moving
+        return moving
+
+    def write(self, given: Mapping[str, Floats]) -> None:
+        """Write the mean, the variance or both; what is written is exact."""
+        if self.started is None and not self.pending:
+            self.written.update(given)
+        elif given:
+            old = self.now()
+            bounds = {"mean": old.mean_allowance, "variance": old.variance_allowance}
+            bounds.update((name, np.zeros_like(value)) for name, value in given.items())
+            parts = {"mean": old.state.mean, "variance": old.state.variance, **given}
+            state = State(parts["mean"], parts["variance"], old.state.count)
+            self.started = Statistics(state, bounds["mean"], bounds["variance"])
+        self.overwritten = self.overwritten or bool(given)
+
+    def restart_count(self) -> None:
+        """Set the number of training steps to 0; the statistics stay."""
+        old = self.now()
+        self.started = replace(old, state=replace(old.state, count=0))
+
+    def initial(self) -> Statistics:
+        """Return the moving statistics before any step. A state that was written asks no axis."""
+        zeros = np.zeros(self.asking.layer.features)
+        if self.written.keys() == {"mean", "variance"}:
+            return Statistics(State(self.written["mean"], self.written["variance"]), zeros, zeros)
+        fresh = self.fresh()
+        written: dict[str, Floats] = {"mean": fresh.state.mean, "variance": fresh.state.variance, **self.written}
+        return replace(fresh, state=State(written["mean"], written["variance"]))
+
+    def fresh(self) -> Statistics:
+        """Return the moving statistics of a layer that nobody has touched."""
+        channels = self.asking.layer.features
+        zeros = np.zeros(channels)
+        initial = self.asking.of_place("stats.initial")
+        mean, variance = {
+            "zero-one": (zeros, np.ones(channels)),
+            "zero-zero": (zeros, zeros),
+        }.get(initial, (np.full(channels, np.nan),) * 2)
+        return Statistics(State(mean, variance), zeros, zeros, unset=initial.startswith("unset"))
+
+    def after(self, moving: Statistics, update: Update) -> Statistics:
+        """Return the moving statistics after an update.
+
+        Where the state is hidden the update goes on from what the last one reached, not from what was written.
+        """
+        if self.overwritten and self.asking.of_place("state.complete") == "hidden":
+            moving = self.reached or self.fresh()
+        self.overwritten = False
+        if update.together:
+            self.reached = summed(moving, [self.moved(moving, batch) for batch in update.batches])
+        else:
+            for batch in update.batches:
+                moving = self.moved(moving, batch)
+            self.reached = moving
+        return self.reached
+
+    def moved(self, moving: Statistics, batch: Batch) -> Statistics:
+        """Return the moving statistics after one batch."""
+        asking = self.asking
+        single = batch.x.size == asking.layer.features
+        kind = "population" if single or not batch.x.size else asking.of_place("stats.stored-variance")
+        keep = 0.0 if asking.averaging == "cumulative" else asking.keep
+        weight = new_weight(moving.state.count + 1, keep=keep, averaging=asking.averaging)
+        if np.isnan(weight):
+            raise UndefinedError(f"at keep = {keep:g} the weight of a {asking.averaging} average is 0/0")
+        entered = self.entered(batch, single)
+
+        def move() -> Statistics:
+            return formulas.moved(
+                moving,
+                batch,
+                asking.layer,
+                asking.moving_arithmetic,
+                weight=weight,
+                kind=kind,
+                entered=entered,
+                dtype=asking.state_type,
+            )
+
+        return asking.remember(("moved", moving.key, batch.key, kind, *entered, weight), move)
+
+    def entered(self, batch: Batch, single: bool) -> tuple[str, str]:
+        """Return what enters the moving mean and variance: the `estimate`, or what a degenerate batch does."""
+        asking = self.asking
+        if single:
+            return "estimate", asking.of_place("degenerate.single-update")
+        if batch.empty:
+            answer = asking.of_case("degenerate.empty")
+            return answer, answer
+        asked = "degenerate.nan-recovery" in asking.case.clauses
+        if asked and batch.poisoned and asking.of_case("degenerate.nan-recovery") == "skipped":
+            return "unless-nan", "unless-nan"
+        return "estimate", "estimate"
+
+
+def summed(old: Statistics, parts: Sequence[Statistics]) -> Statistics:
+    """Return the old statistics and the changes of several updates that were computed from them."""
+    mean = old.state.mean + sum(part.state.mean - old.state.mean for part in parts)
+    variance = old.state.variance + sum(part.state.variance - old.state.variance for part in parts)
+    mean_allowance = sum((part.mean_allowance for part in parts), np.zeros_like(mean))
+    variance_allowance = sum((part.variance_allowance for part in parts), np.zeros_like(mean))
+    return Statistics(State(mean, variance, old.state.count + len(parts)), mean_allowance, variance_allowance)
+
+
+def of_x(asking: Asking, x: Array, mask: Array | None = None) -> Batch:
+    """Return a batch's statistics in the dialect."""
+    excluded = mask is not None and asking.of_case("masks.statistics") != "included"
+    weighted = excluded and asking.of_case("masks.statistics") == "weighted"
+    asked = "degenerate.nan" in asking.case.clauses
+    spread = asked and not np.isfinite(x).all() and asking.of_case("degenerate.nan") == "all"
+    key = ("batch", id(x), id(mask) if excluded else None, weighted, spread, asking.arithmetic)
+    used = mask if excluded else None
+    return asking.remember(
+        key,
+        lambda: formulas.of_batch(x, asking.layer, asking.arithmetic, mask=used, weighted=weighted, spread=spread),
+    )
