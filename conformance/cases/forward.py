@@ -91,32 +91,26 @@ def affine(scale, offset, situation):
     )
 
 
-def count(features):
-    size = shape(4, 1, features)
+def count(features, rank, axis):
+    x = batch(shape(rank, axis, features), axis, seed=35, spread=2.0)
     return Case(
         clauses=("forward.channels",),
-        situation=f"features{features}-rank4-first",
-        layer=Layer(rank=4, axis=1, features=features),
-        program=(
-            state(features, "scale", "offset"),
-            train(batch(size, 1, seed=35, spread=2.0)),
-            read(),
-        ),
+        situation=f"features{features}-{place(rank, axis)}",
+        layer=Layer(rank=rank, axis=axis, features=features),
+        program=(state(features, "scale", "offset"), train(x), read()),
         why="Numbers of channels at which kernels split their work; every channel has its own size.",
     )
 
 
-def count_rank2(features):
+def batch_size(samples, rank, axis):
+    """A batch of one sample has several values per channel where there are positions."""
+    x = batch(shape(rank, axis, 3, batch=samples), axis, seed=46)
     return Case(
-        clauses=("forward.channels",),
-        situation=f"features{features}-rank2",
-        layer=Layer(features=features),
-        program=(
-            state(features, "scale", "offset"),
-            train(batch((8, features), -1, seed=35, spread=2.0)),
-            read(),
-        ),
-        why="Numbers of channels at which kernels split their work; every channel has its own size.",
+        clauses=("forward.training",),
+        situation=f"batch{samples}-{place(rank, axis)}",
+        layer=Layer(rank=rank, axis=axis),
+        program=(state(3, "mean", "variance", "scale", "offset"), train(x), read()),
+        why="Numbers of samples from the fewest to many, positions beside them.",
     )
 
 
@@ -220,8 +214,9 @@ CASES = (
     affine(False, True, "offset-only"),
     affine(True, False, "scale-only"),
     affine(False, False, "neither"),
-    *(count(features) for features in (1, 3, 64, 1025)),
-    *(count_rank2(features) for features in (1, 64, 1025)),
+    *(batch_size(samples, rank, axis) for samples in (1, 2, 4, 256) for rank, axis in ((3, -1), (4, -1), (4, 1))),
+    *(count(features, 4, 1) for features in (1, 3, 64, 1025)),
+    *(count(features, *at) for features in (1, 64, 1025) for at in ((2, -1), (4, -1))),
     middle_axis(),
     *(independent(rank, axis) for rank, axis in MAIN),
     *(permutation(rank, axis) for rank, axis in MAIN),

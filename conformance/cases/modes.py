@@ -1,19 +1,36 @@
-"""Modes and freezing: `modes.*`, `frozen.*`.
+"""Modes: `modes.*`.
 
 A layer trains or infers, and somebody has to say which. What happens when nobody does
 (`modes.unstated`), when the caller says it to a parent that does not pass it on (`modes.nested`: by a call
-with a mode, and under the framework's own trainer), and when the layer is frozen (`frozen.normalisation`,
-`frozen.update`) is a matter of framework and release. Whatever the answers are, a sequence of modes must
-follow them step by step and remember nothing but the state (`modes.toggle`).
+with a mode, and under the framework's own trainer) or that cannot see the layer (`modes.reach`), when a mode
+is pinned where the layer is called (`modes.pinned`), when layer and parent are set to different ones
+(`modes.override`) and when constructor and call disagree (`modes.conflict`) is a matter of framework and
+release. Whatever the answers are, a sequence of modes must follow them step by step and remember nothing but
+the state (`modes.toggle`).
 
 The written statistics are far from the batch's, so that one output tells which were used. Under the trainer
 the learning rate is 0: only the moving statistics can change, and the loss tells which statistics
 normalised.
 """
 
-from itertools import product
+from dataclasses import replace
 
-from bnspec.case import Case, Layer, call, fit, freeze, infer, place, predict, read, train, unfreeze, write
+from bnspec.case import (
+    Case,
+    Layer,
+    call,
+    evaluate,
+    fit,
+    freeze,
+    infer,
+    place,
+    predict,
+    read,
+    set_mode,
+    train,
+    unfreeze,
+    write,
+)
 from bnspec.data import batch, channels, shape
 
 FAR = {"mean": channels(3, 2.0, -1.5, 1.0), "variance": channels(3, 4.0, 6.0, 9.0)}
@@ -37,19 +54,6 @@ def unstated(rank, axis):
     )
 
 
-def frozen(rank, axis):
-    x = batch(shape(rank, axis, 3), axis, seed=61)
-    variants = product(("moving", "batch"), ("none", "updates"))
-    return Case(
-        clauses=("frozen.normalisation", "frozen.update"),
-        situation=place(rank, axis),
-        layer=Layer(rank=rank, axis=axis),
-        program=(write(**FAR), freeze(), train(x), moving(), train(x), moving()),
-        rivals=tuple({"frozen.normalisation": n, "frozen.update": u} for n, u in variants),
-        why="Frozen, then called in training mode twice, the written statistics far from the batch's.",
-    )
-
-
 def nested(structure, by):
     """A parent that does not pass the mode on, called with a mode or under the trainer."""
     size = shape(2, -1, 3)
@@ -70,6 +74,77 @@ def nested(structure, by):
         why="The loss (or output) tells which statistics normalised in training, the state whether they "
         "moved, the prediction which were used then.",
     )
+
+
+def pinned(mode):
+    """The user says a mode where the layer is called; the trainer says others."""
+    size = shape(2, -1, 3)
+    x, target, other = (batch(size, -1, seed=seed, mean=mean) for seed, mean in ((80, 0.2), (81, 0.5), (82, 0.9)))
+    variants = ("respected", "respected-fit-only", "overridden") if mode == "train" else ("respected", "overridden")
+    return Case(
+        clauses=("modes.pinned",),
+        situation=mode,
+        layer=Layer(),
+        structure=f"pinned-{mode}",
+        program=(
+            *(write(**FAR), fit(x, target, steps=2), moving()),
+            *(evaluate(other, target), moving()),
+            *(predict(other), moving()),
+        ),
+        rivals=tuple({"modes.pinned": variant} for variant in variants),
+        why="The losses and the prediction tell which statistics normalised in fit, evaluate and predict, the "
+        "state after each whether they moved.",
+    )
+
+
+def override(rank, axis):
+    x = batch(shape(rank, axis, 3), axis, seed=83)
+    return Case(
+        clauses=("modes.override",),
+        situation=place(rank, axis),
+        layer=Layer(rank=rank, axis=axis),
+        structure="model",
+        program=(write(**FAR), set_mode("infer"), set_mode("train", "parent"), call(x), moving()),
+        rivals=({"modes.override": "overridden"}, {"modes.override": "kept"}),
+        why="The layer is set to inference, then its parent to training; the call says no mode.",
+    )
+
+
+def reach(by):
+    size = shape(2, -1, 3)
+    x, target = batch(size, -1, seed=84), batch(size, -1, seed=85)
+    if by == "fit":
+        program = (write(**FAR), fit(x, target, steps=2), moving(), predict(x), moving())
+    else:
+        program = (write(**FAR), train(x), moving(), infer(x), moving())
+    return Case(
+        clauses=("modes.reach",),
+        situation=by,
+        layer=Layer(),
+        structure="plain-list",
+        program=program,
+        rivals=({"modes.reach": "yes"}, {"modes.reach": "no"}),
+        why="A layer in a plain list of its parent, which is told to train and then to infer: one of the two is "
+        "not what an unreached layer does.",
+    )
+
+
+def conflict(constructor, said):
+    x = batch(shape(2, -1, 3), -1, seed=86)
+    step = train(x) if said == "train" else infer(x)
+    return Case(
+        clauses=("modes.conflict",),
+        situation=f"{constructor}-{said}",
+        layer=Layer(mode=constructor),
+        program=(write(**FAR), step, moving()),
+        rivals=tuple({"modes.conflict": variant} for variant in ("raises", "call", "constructor")),
+        why="Output and statistics tell which of the two modes held.",
+    )
+
+
+def toggle_inside(structure):
+    """The parent is told the mode, and passes it on."""
+    return replace(toggle_modes(2, -1), situation=structure, structure=structure)
 
 
 def toggle_modes(rank, axis):
@@ -103,8 +178,12 @@ def toggle_frozen(rank, axis):
 
 CASES = (
     *(unstated(rank, axis) for rank, axis in MAIN),
-    *(frozen(rank, axis) for rank, axis in MAIN),
     *(nested(structure, by) for structure in ("user-layer", "user-model") for by in ("call", "fit")),
+    *(pinned(mode) for mode in ("train", "infer")),
+    *(override(rank, axis) for rank, axis in MAIN),
+    *(reach(by) for by in ("call", "fit")),
+    *(conflict(*modes) for modes in (("infer", "train"), ("train", "infer"))),
     *(toggle_modes(rank, axis) for rank, axis in MAIN),
+    *(toggle_inside(structure) for structure in ("model", "nested-model")),
     *(toggle_frozen(rank, axis) for rank, axis in MAIN),
 )

@@ -233,5 +233,7 @@ def types(dtypes: Mapping[str, str]) -> str:
     return f"{kind}-{'pure' if dtypes['parameters'] == kind else 'mixed'}"
 
 
-PLACES: Sequence[tuple[int, int]] = ((2, -1), (3, -1), (3, 1), (4, -1), (4, 1), (5, -1), (5, 1))
-"""Rank and channel axis of every place that is asked as a matter of course."""
+PLACES: Sequence[tuple[int, int]] = (
+    (2, -1), (3, -1), (3, 1), (4, -1), (4, 1), (5, -1), (5, 1), (4, 2), (5, 2), (5, 3),
+)  # fmt: skip
+"""Rank and channel axis of every place, ranks 2 to 5: each channel axis that is not the batch."""

@@ -88,6 +88,16 @@ def prepare(cases: Sequence[Case]) -> Prepared:
     return found
 
 
+def ready(case: Case, dialect: Dialect, prepared: Prepared) -> Rivals | None:
+    """Return what was simulated ahead, where the dialect computes with the accuracy that was assumed then."""
+    found = prepared.get(case.key)
+    asked = [axis for axis in LATER if found and axis in found.asked and axis not in case.clauses]
+    try:
+        return found if all(dialect.variant(axis, case.where) == AXES[axis].default for axis in asked) else None
+    except UndecidedError:
+        return None
+
+
 def distances(expected: Sequence[Sequence[Expectation]]) -> Array:
     """Return the largest distance between any two expectations, in allowances; infinite if a fact differs."""
     apart = np.zeros((len(expected), len(expected)))
@@ -134,7 +144,7 @@ def identify(case: Case, trace: Trace, dialect: Dialect, prepared: Prepared | No
     if trace.status != "ran":
         rows = not_judged(case, trace)
         return rows, dialect if trace.status == "unsupported" else dialect.not_deciding(case.clauses, case.situation)
-    candidates = (prepared or {}).get(case.key) or rivals(case, dialect)
+    candidates = ready(case, dialect, prepared or {}) or rivals(case, dialect)
     judged = Judged(case, trace)
     best = [i for i, expected in enumerate(candidates.expected) if judged.fits(expected)]
     if not best and candidates.undecided:

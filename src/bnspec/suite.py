@@ -9,6 +9,7 @@ from bnspec.paths import suite_folder
 from bnspec.simulate import questions
 from bnspec.spec import AXES, CLAUSES, Dialect
 
+
 class SuiteError(Exception):
     """A case that breaks a rule of the suite."""
 

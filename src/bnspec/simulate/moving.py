@@ -154,13 +154,20 @@ def summed(old: Statistics, parts: Sequence[Statistics]) -> Statistics:
 
 def of_x(asking: Asking, x: Array, mask: Array | None = None) -> Batch:
     """Return a batch's statistics in the dialect."""
-    excluded = mask is not None and asking.of_case("masks.statistics") != "included"
-    weighted = excluded and asking.of_case("masks.statistics") == "weighted"
+    answer = "included" if mask is None else mask_answer(asking)
+    used = None if answer == "included" else mask
     asked = "degenerate.nan" in asking.case.clauses
     spread = asked and not np.isfinite(x).all() and asking.of_case("degenerate.nan") == "all"
-    key = ("batch", id(x), id(mask) if excluded else None, weighted, spread, asking.arithmetic)
-    used = mask if excluded else None
     return asking.remember(
-        key,
-        lambda: formulas.of_batch(x, asking.layer, asking.arithmetic, mask=used, weighted=weighted, spread=spread),
+        ("batch", id(x), id(used), answer, spread, asking.arithmetic),
+        lambda: formulas.of_batch(
+            x, asking.layer, asking.arithmetic, mask=used, weighted=answer == "weighted", spread=spread
+        ),
     )
+
+
+def mask_answer(asking: Asking) -> str:
+    """Return what the layer does with a mask: asked of this case, or of one that asks it in the same place."""
+    if "masks.statistics" in asking.case.clauses:
+        return asking.of_case("masks.statistics")
+    return asking.dialect.variant("masks.statistics", f"samples-{asking.case.where}")
