@@ -26,7 +26,10 @@ def data(rank, axis):
 def masked(rank, axis, kind):
     x, moved, counts = data(rank, axis)
     mask = {"samples": counts, "fractional": np.where(counts, np.float32(1), np.float32(0.25))}.get(kind, counts)
-    values = np.where(counts[..., None], moved, np.float32(np.nan) if kind == "nan" else moved + np.float32(3))
+    loud = moved + np.float32(3)
+    if kind == "nan":
+        loud[..., 0] = np.nan
+    values = np.where(counts[..., None], moved, loud)
     x = np.ascontiguousarray(np.moveaxis(values, -1, axis)).astype(np.float32)
     return Case(
         clauses=("masks.statistics",),
@@ -37,7 +40,7 @@ def masked(rank, axis, kind):
         why={
             "samples": "Three of eight positions are masked and three larger than the others.",
             "fractional": "Weights of 1 and 1/4: `excluded` is the weighted mean and variance.",
-            "nan": "Three of eight positions are masked and NaN.",
+            "nan": "Three of eight positions are masked; there the first channel is NaN, the others are three larger.",
         }[kind],
     )
 

@@ -216,6 +216,8 @@ def array_differences(name: str, shown: Shown, expected: Expected) -> Iterator[D
     error[same] = ratio[same] = 0.0
     if expected.nonnegative:
         error[found < 0] = ratio[found < 0] = np.inf
+    if expected.inexact and same.all():
+        error[:] = ratio[:] = np.inf
     ratio[~decided] = -1.0
     index = tuple(int(i) for i in np.unravel_index(ratio.argmax(), ratio.shape))
     text = f"{name}{list(index)} = {found[index]:.9g}; expected {value[index]:.9g}"

@@ -14,7 +14,7 @@ class Expected:
     """An array of numbers and the allowance of each; an infinite allowance decides nothing.
 
     dtype: of what is shown, or None where any will do. nonnegative: no number may be below 0. counter:
-    judged only where the layer shows it.
+    judged only where the layer shows it. inexact: not every number may be exactly the value.
     """
 
     value: Floats
@@ -22,6 +22,12 @@ class Expected:
     dtype: str | None = "float32"
     nonnegative: bool = False
     counter: bool = False
+    inexact: bool = False
+
+    @property
+    def facts(self) -> tuple[str | None, bool, bool]:
+        """What is demanded of the numbers beside their values."""
+        return self.dtype, self.nonnegative, self.inexact
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,8 @@ def moved(
     ):
         parts.append(entering(was, old_bound, value, bound, how, weight, arithmetic, dtype))
     (mean, mean_allowance), (variance, variance_allowance) = parts
-    return Statistics(State(mean, variance, old.state.count + 1), mean_allowance, variance_allowance)
+    count = old.state.count + (entered != ("unchanged", "unchanged"))
+    return Statistics(State(mean, variance, count), mean_allowance, variance_allowance)
 
 
 def entering(

@@ -11,6 +11,7 @@ from bnspec.case import Array, Case
 from bnspec.difference import Comparison, Judged, Trace
 from bnspec.expectation import Expectation
 from bnspec.judge import blocked, explanation, fault, not_judged, row
+from bnspec.reference.statistics import Floats
 from bnspec.results import Row
 from bnspec.simulate import Memory, Recorder, simulate
 from bnspec.spec import AXES, Dialect, UndecidedError
@@ -27,19 +28,40 @@ LATER = ("precision.moments", "precision.accumulation", "precision.centring")
 class Rivals:
     """The rival answers of an axis case, and what each expects.
 
-    undecided: why some rivals are missing: what they expect depends on an axis that was not decided;
-    asked: the axes that the expectations depend on, the rivals' own among them.
+    missing: the answers of which it is not known what they expect; undecided: why: it depends on an axis
+    that was not decided; asked: the axes that the expectations depend on, the rivals' own among them.
     """
 
     answers: tuple[Mapping[str, str], ...]
     expected: tuple[tuple[Expectation, ...], ...]
     undecided: UndecidedError | None = None
     asked: frozenset[str] = frozenset()
+    missing: tuple[Mapping[str, str], ...] = ()
 
     @cached_property
     def apart(self) -> Array:
         """The largest distance between any two rivals, in allowances; infinite where a fact differs."""
         return distances(self.expected)
+
+    @cached_property
+    def pairs(self) -> dict[str, dict[tuple[str, str], float | None]]:
+        """Per axis and pair of its variants: the smallest distance between two rivals that answer so.
+
+        In allowances; None where a rival with one of the two answers is missing. Variants stand in the order of
+        the axis; "" is that of the rivals that say nothing of it.
+        """
+        return {axis: self.pairs_of(axis) for axis in dict.fromkeys(axis for answer in self.answers for axis in answer)}
+
+    def pairs_of(self, axis: str) -> dict[tuple[str, str], float | None]:
+        """Return the smallest distance of every pair of answers to one axis."""
+        given = np.array([answer.get(axis, "") for answer in self.answers])
+        unknown = {answer.get(axis, "") for answer in self.missing}
+        variants = [variant for variant in (*AXES[axis].variants, "") if variant in {*given.tolist(), *unknown}]
+        smallest: dict[tuple[str, str], float | None] = {}
+        for one, other in itertools.combinations(variants, 2):
+            apart = self.apart[np.ix_(given == one, given == other)]
+            smallest[one, other] = None if {one, other} & unknown else float(apart.min(initial=np.inf))
+        return smallest
 
     @cached_property
     def margins(self) -> dict[str, float]:
@@ -49,18 +71,16 @@ class Rivals:
         """
         if self.undecided:
             return {}
-        apart = self.apart
-        smallest = {}
-        for axis in {axis: None for answer in self.answers for axis in answer}:
-            given = np.array([answer.get(axis, "") for answer in self.answers])
-            smallest[axis] = float(apart[given[:, None] != given].min(initial=np.inf))
-        return smallest
+        return {
+            axis: min((distance for distance in pairs.values() if distance is not None), default=np.inf)
+            for axis, pairs in self.pairs.items()
+        }
 
 
 def rivals(case: Case, dialect: Dialect) -> Rivals:
     """Simulate every rival of an axis case, the rest of the dialect as it is."""
     memory: Memory = {}
-    answers, expected, missing = [], [], None
+    answers, expected, missing, why = [], [], [], None
     asked: set[str] = set()
     for rival in case.rivals:
         recorder = Recorder(dialect.answering(rival, case.situation))
@@ -68,9 +88,10 @@ def rivals(case: Case, dialect: Dialect) -> Rivals:
             expected.append(simulate(case, recorder, memory))
             answers.append(rival)
         except UndecidedError as undecided:
-            missing = undecided
+            missing.append(rival)
+            why = undecided
         asked.update(axis for axis, _ in recorder.asked)
-    return Rivals(tuple(answers), tuple(expected), missing, frozenset(asked))
+    return Rivals(tuple(answers), tuple(expected), why, frozenset(asked), tuple(missing))
 
 
 Prepared = Mapping[str, Rivals]
@@ -112,27 +133,33 @@ def distances(expected: Sequence[Sequence[Expectation]]) -> Array:
 def step_distances(steps: Sequence[Expectation]) -> Array:
     """Return the distances between expectations of one step; any values are no distance from certain ones."""
     apart = np.zeros((len(steps), len(steps)))
-    facts = [(step.kind, *sorted(step.values)) for step in steps]
-    loose = ("free", "done", "any", "same")
+    facts = [(s.kind, s.missing, tuple(sorted((name, v.facts) for name, v in s.values.items()))) for s in steps]
+    loose = {"free", "done", "any", "same"}
     for i, j in itertools.combinations(range(len(steps)), 2):
         kinds = {steps[i].kind, steps[j].kind}
-        if facts[i] != facts[j] and not (kinds <= {*loose, "values"} and kinds & set(loose)):
+        if facts[i] != facts[j] and not (kinds <= {*loose, "values"} and kinds & loose):
             apart[i, j] = apart[j, i] = np.inf
     for fact in set(facts):
-        members = np.array([i for i, own in enumerate(facts) if own == fact])
-        for name in fact[1:]:
+        members = [i for i, own in enumerate(facts) if own == fact]
+        for name in steps[members[0]].values:
             value = np.stack([steps[i].values[name].value.ravel() for i in members])
             bound = np.stack([steps[i].values[name].allowance.ravel() for i in members])
-            limit = np.maximum(bound[:, None], bound)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                gap = np.abs(value[:, None] - value)
-                ratio = gap / limit
-            ratio[(gap == 0) | (limit == np.inf)] = 0.0
-            ratio[np.isnan(ratio)] = np.inf
-            ratio[np.isnan(value)[:, None] & np.isnan(value)] = 0.0
-            pairs = np.ix_(members, members)
-            apart[pairs] = np.maximum(apart[pairs], ratio.max(axis=2, initial=0.0))
+            for own, i in enumerate(members):
+                found = value_distances(value, bound, own)
+                apart[i, members] = np.maximum(apart[i, members], found)
     return apart
+
+
+def value_distances(value: Floats, bound: Floats, own: int) -> Floats:
+    """Return the largest distance, in allowances, of one row of numbers from each row."""
+    limit = np.maximum(bound, bound[own])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gap = np.abs(value - value[own])
+        ratio = gap / limit
+    ratio[(gap == 0) | (limit == np.inf)] = 0.0
+    ratio[np.isnan(ratio)] = np.inf
+    ratio[np.isnan(value) & np.isnan(value[own])] = 0.0
+    return np.asarray(ratio.max(axis=1, initial=0.0))
 
 
 def identify(case: Case, trace: Trace, dialect: Dialect, prepared: Prepared | None = None) -> tuple[list[Row], Dialect]:
@@ -157,7 +184,9 @@ def identify(case: Case, trace: Trace, dialect: Dialect, prepared: Prepared | No
     rows, answers, left = [], {}, []
     for axis in case.clauses:
         variants = sorted({candidates.answers[i].get(axis, "") for i in best})
-        if len(variants) > 1 and not candidates.apart[np.ix_(best, best)].any():
+        if len(variants) > 1 and not any(judged.compare(candidates.expected[i]).judged for i in best):
+            rows.append(row(case, axis, "unsupported", message="it shows nothing that could tell"))
+        elif len(variants) > 1 and not candidates.apart[np.ix_(best, best)].any():
             same = f"here all answers ({', '.join(variants)}) show the same"
             rows.append(row(case, axis, "unsupported", message=same))
         elif len(variants) > 1:

@@ -298,7 +298,6 @@ AXES: Mapping[str, Axis] = {
                 "nan": "NaN",
             },
             by_place=False,
-            accuracy=True,
         ),
         Axis(
             "degenerate.epsilon",

@@ -1,7 +1,7 @@
 """A layer of a case, in one dialect: what every step shows."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from bnspec.formulas import Batch, Statistics
 from bnspec.reference import allowance as allow
 from bnspec.reference.statistics import Floats
 from bnspec.simulate.asking import Asking
-from bnspec.simulate.moving import Moving, of_x
+from bnspec.simulate.moving import Moving, mask_answer, of_x
 
 TRAINED = ("fit", "evaluate", "predict")
 
@@ -130,9 +130,9 @@ class SimulatedLayer:
     def call_as(self, mode: str, given: Mapping[str, Array], *, again: bool = False) -> Expectation:
         """A call in an effective mode: train, train-no-update, infer or raises."""
         x, mask = given["x"], given.get("mask")
-        if mode == "raises":
+        if mode == "raises" or self.broken:
             return RAISES
-        if not x.size and self.asking.of_case("degenerate.empty") == "raises":
+        if self.counts_nothing(x, mask) and self.asking.of_case("degenerate.empty") == "raises":
             self.last = Call(x, by_batch=True)
             return ANY if self.case.situation.startswith("gradient") else RAISES
         normalise, update = ("moving", False) if mode == "infer" else ("batch", mode == "train")
@@ -164,6 +164,12 @@ class SimulatedLayer:
         if self.asking.of_place("forward.statistics") == "running":
             return self.inference_output(x)
         return self.training_output(x, mask)
+
+    def counts_nothing(self, x: Array, mask: Array | None) -> bool:
+        """Whether a batch has no value that counts."""
+        if mask is None or mask.any():
+            return not x.size
+        return mask_answer(self.asking) != "included"
 
     def train_twice(self, x: Array) -> Expectation:
         """A layer that is called again on what it returned; the output is not simulated."""
@@ -423,14 +429,9 @@ class SimulatedLayer:
 
     def training_output(self, x: Array, mask: Array | None = None) -> Expectation:
         """The output with the batch's statistics; where the mask leaves out, anything."""
-        answer = "noise"
-        if "degenerate.constant" in self.case.clauses:
-            answer = self.asking.of_case("degenerate.constant")
         y = self.output_of(x, self.batch(x, mask).statistics, self.asking.arithmetic)
-        if answer == "offset":
-            y = Expected(y.value, np.zeros(x.shape), y.dtype)
-        if answer == "nan":
-            y = Expected(np.full(x.shape, np.nan), np.zeros(x.shape), y.dtype)
+        if "degenerate.constant" in self.case.clauses:
+            y = constant_output(y, self.asking.of_case("degenerate.constant"))
         if mask is not None:
             counts = np.broadcast_to(np.expand_dims(mask, self.layer.axis % x.ndim) > 0, x.shape)
             y = Expected(y.value, np.where(counts, y.allowance, np.inf), y.dtype)
@@ -472,6 +473,14 @@ class SimulatedLayer:
     def parameters_key(self) -> Hashable:
         """What tells two sets of parameters apart."""
         return tuple(value.tobytes() for value in (*self.parameters.values(), *self.noise.values()))
+
+
+def constant_output(y: Expected, answer: str) -> Expected:
+    """Return what a constant channel gives: exactly the offset, something near it, or NaN."""
+    if answer == "noise":
+        return replace(y, inexact=True)
+    value = y.value if answer == "offset" else np.full(y.value.shape, np.nan)
+    return replace(y, value=value, allowance=np.zeros(value.shape))
 
 
 STEPS: Mapping[str, Callable[[SimulatedLayer, Step], Expectation]] = {
