@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
+STRUCTURES = (
+    "bare", "model", "nested-model", "user-layer", "user-model", "shared-twice", "plain-list",
+    "pinned-train", "pinned-infer",
+)  # fmt: skip
+"""What may stand around a layer; worker/adapter.py says what each is."""
+
 FLOAT32: Mapping[str, str] = {"input": "float32", "parameters": "float32", "compute": "float32"}
 """The types of an ordinary layer: of its input, of its parameters and statistics, of what it returns."""
 

@@ -209,8 +209,8 @@ def array_differences(name: str, shown: Shown, expected: Expected) -> Iterator[D
         return
     found = observed.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.abs(found - value)
-        ratio = error / allowance
+        error = np.array(np.abs(found - value))  # an array also where there is one number
+        ratio = np.array(error / allowance)
     error[np.isnan(error)] = ratio[np.isnan(ratio)] = np.inf
     same = (found == value) | (np.isnan(found) & np.isnan(value))
     error[same] = ratio[same] = 0.0

@@ -5,17 +5,23 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from bnspec.case import Case, Layer
 from bnspec.difference import Shown, Trace
+from bnspec.facts import fact
 from bnspec.identify import Prepared, identify
 from bnspec.judge import not_judged, verify
+from bnspec.memo import Memo
 from bnspec.process import Event, WorkerProcess
 from bnspec.results import Row, one_line
 from bnspec.spec import Dialect
 from bnspec.targets import Target
 from bnspec.worker.frames import encode
+
+Jobs = Mapping[str, Case | None]
+"""What to run, by key; no case is the question for the facts."""
 
 FACTS = "facts"
 IN_FLIGHT_BYTES = 32 << 20
@@ -43,22 +49,36 @@ class Session:
 
     worker: WorkerProcess
     asked: deque[str] = field(default_factory=deque)
+    sizes: deque[int] = field(default_factory=deque)
     current: str | None = None
     since: float = field(default_factory=time.monotonic)
     answered: int = 0
+
+    @property
+    def flying(self) -> int:
+        """How many bytes were sent and are not answered."""
+        return sum(self.sizes)
 
 
 class Driver:
     """Runs programs in a target's worker; a worker that dies costs the one case that it was at."""
 
-    def __init__(self, target: Target, timeouts: Timeouts, started: WorkerProcess | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        timeouts: Timeouts,
+        started: WorkerProcess | None = None,
+        probes: Sequence[Case] = (),
+    ) -> None:
         """Start the worker at once, so that it imports the framework while the host gets ready.
 
-        started: its process, where that was started even earlier.
+        started: its process, where that was started even earlier; probes: what to find out beside the cases.
         """
         self.target, self.timeouts, self.environ = target, timeouts, target.environ
         self.ready: Mapping[str, Any] = {}
-        self.facts: Mapping[str, Any] = {}
+        self.facts: dict[str, Any] = {}
+        self.probes = probes
+        self.probed = {probe.key: probe.situation for probe in probes}
         self.deaths = 0
         self.stopped = False
         self.failure = ""
@@ -122,8 +142,11 @@ class Driver:
             return None
 
     def traces(self, cases: Sequence[Case]) -> Generator[tuple[str, Trace]]:
-        """Run the cases; yield a trace for each as it finishes. Call `connect` first; closing it kills the worker."""
-        jobs = {FACTS: facts_frame(), **{case.key: frame(case) for case in cases}}
+        """Run the cases; yield a trace for each as it finishes. Call `connect` first; closing it kills the worker.
+
+        The facts come first; `self.probes` are run after them and become facts too.
+        """
+        jobs: Jobs = {FACTS: None, **{case.key: case for case in (*self.probes, *cases)}}
         waiting = deque(jobs)
         try:
             while waiting or self.session.asked:
@@ -144,17 +167,17 @@ class Driver:
         finally:
             self.session.worker.kill()
 
-    def fill(self, waiting: deque[str], jobs: Mapping[str, bytes]) -> None:
-        """Keep several programs in flight."""
+    def fill(self, waiting: deque[str], jobs: Jobs) -> None:
+        """Keep several programs in flight. A frame is made when it is sent: all at once may be a gigabyte."""
         session = self.session
-        flying = sum(len(jobs[key]) for key in session.asked)
-        while waiting and (not session.asked or flying + len(jobs[waiting[0]]) <= IN_FLIGHT_BYTES):
+        while waiting and (not session.asked or session.flying < IN_FLIGHT_BYTES):
             key = waiting.popleft()
             if not session.asked:
                 session.since = time.monotonic()  # the worker was idle while the host judged
-            session.worker.send(jobs[key])
+            data = frame(jobs[key])
+            session.worker.send(data)
             session.asked.append(key)
-            flying += len(jobs[key])
+            session.sizes.append(len(data))
 
     def limit(self) -> float:
         """Return how long the current case may take."""
@@ -172,15 +195,24 @@ class Driver:
             session.current, session.since = str(identifier), event.at
         elif kind == "trace" and identifier == session.current and identifier is not None:
             session.asked.popleft()
+            session.sizes.popleft()
             session.current, session.since = None, event.at
             session.answered += 1
             self.deaths = 0
-            if identifier == FACTS:
-                self.facts = parse_facts(header)
-            else:
-                yield str(identifier), parse_trace(header, event.arrays)
+            yield from self.told(str(identifier), header, parse_trace(header, event.arrays))
         else:
             yield from self.lost("error", f"the worker sent an answer to nothing: {str(header)[:200]}", waiting)
+
+    def told(self, key: str, header: Mapping[str, Any], trace: Trace) -> Iterator[tuple[str, Trace]]:
+        """Keep an answer that is a fact; yield one that is the trace of a case."""
+        if key == FACTS:
+            self.facts.update(
+                parse_facts(header) if header else {"not known": one_line(f"{trace.status}: {trace.reason}")}
+            )
+        elif key in self.probed:
+            self.facts[self.probed[key]] = one_line(fact(trace))
+        else:
+            yield key, trace
 
     def lost(self, status: str, reason: str, waiting: deque[str]) -> Iterator[tuple[str, Trace]]:
         """Give up a worker: the case it was at is lost, those behind it go to a fresh one."""
@@ -190,11 +222,7 @@ class Driver:
         # A worker that was not at any case (it died or babbled between two of them) costs none at first.
         self.deaths = self.deaths + 1 if session.current is None else 0
         if behind and (session.current is not None or status == "timeout" or self.deaths >= DEATHS_IN_A_ROW):
-            victim = behind.pop(0)
-            if victim == FACTS:
-                self.facts = {"not known": one_line(f"{status}: {reason}")}
-            else:
-                yield victim, Trace(status, reason=one_line(reason))
+            yield from self.told(behind.pop(0), {}, Trace(status, reason=one_line(reason)))
         waiting.extendleft(reversed(behind))
         if self.stopped:
             waiting.clear()
@@ -203,10 +231,13 @@ class Driver:
             self.connect()
         else:
             session.asked.clear()
+            session.sizes.clear()
 
 
-def frame(case: Case) -> bytes:
-    """Return the frame of a case's program. It holds no expected values."""
+def frame(case: Case | None) -> bytes:
+    """Return the frame of a case's program, without expected values; for no case, that which asks for facts."""
+    if case is None:
+        return encode({"id": FACTS, "facts": True, "layer": Layer(momentum=None, axis=1).as_json()})
     arrays: list[Any] = []
     steps: list[Any] = []
     for step in case.program:
@@ -220,11 +251,6 @@ def frame(case: Case) -> bytes:
         arrays.extend(step.arrays.values())
     header = {"id": case.key, "layer": case.layer.as_json(), "structure": case.structure, "steps": steps}
     return encode(header, arrays)
-
-
-def facts_frame() -> bytes:
-    """Return the frame that asks for the adapter's facts."""
-    return encode({"id": FACTS, "facts": True, "layer": Layer(momentum=None, axis=1).as_json()})
 
 
 def parse_facts(header: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -267,11 +293,22 @@ def parse_step(step: Mapping[str, Any], arrays: Sequence[Any], types: Sequence[s
     return Shown(shown, dtypes={name: types[index] for name, index in places.items()})
 
 
-def judged(driver: Driver, cases: Sequence[Case], prepared: Prepared | None = None) -> Iterator[Row]:
+def judge(case: Case, trace: Trace, dialect: Dialect, prepared: Prepared | None = None) -> tuple[list[Row], Dialect]:
+    """Judge one case: its rows, and the dialect with what an axis case adds to it."""
+    if case.rivals:
+        return identify(case, trace, dialect, prepared)
+    return verify(case, trace, dialect), dialect
+
+
+def judged(
+    driver: Driver, cases: Sequence[Case], prepared: Prepared | None = None, memo: Memo | None = None
+) -> Iterator[Row]:
     """Run and judge the cases of a connected target: the axes first, then everything in the dialect found.
 
-    The worker is killed at the end: there is nothing that it should still do.
+    memo: judges in the place of `judge`, and remembers. The worker is killed at the end: there is nothing that
+    it should still do.
     """
+    judging = memo or partial(judge, prepared=prepared)
     dialect = Dialect()
     traces: dict[str, Trace] = {}
     coming = driver.traces(cases)
@@ -287,10 +324,7 @@ def judged(driver: Driver, cases: Sequence[Case], prepared: Prepared | None = No
                 traces[key] = trace
         trace = traces.pop(case.key)
         try:
-            if case.rivals:
-                rows, dialect = identify(case, trace, dialect, prepared)
-            else:
-                rows = verify(case, trace, dialect)
+            rows, dialect = judging(case, trace, dialect)
         except Exception as error:
             # A fault of ours in one case must not lose the others; the row says so.
             reason = f"bnspec failed to judge it: {type(error).__name__}: {error}"

@@ -19,6 +19,7 @@ from bnspec import __version__
 from bnspec.case import Case
 from bnspec.data import SEED
 from bnspec.environments import EnvironmentProblem, make
+from bnspec.facts import probes
 from bnspec.identify import Prepared, prepare
 from bnspec.paths import suite_folder
 from bnspec.process import WorkerProcess
@@ -43,6 +44,7 @@ class Run:
     """The targets of a run. Their workers start first and import; the cases may come later.
 
     early: per target the worker process that was started before anything else was imported;
+    probes: what is found out beside the cases, as facts;
     failed: per target that did not run or come to its end, what to say of it; written: whether the results
     file holds anything of this run.
     """
@@ -50,6 +52,7 @@ class Run:
     targets: Sequence[Target]
     timeouts: Timeouts = field(default_factory=Timeouts)
     early: dict[str, WorkerProcess] = field(default_factory=dict)
+    probes: Sequence[Case] = ()
     selection: Future[Selection] = field(default_factory=Future)
     drivers: list[Driver] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -94,7 +97,7 @@ class Run:
                 yield progress(target, "making the environment")
                 make(target.environment, lambda: self.stopped)
             yield progress(target, "importing")
-            driver = Driver(target, self.timeouts, self.early.pop(target.name, None))
+            driver = Driver(target, self.timeouts, self.early.pop(target.name, None), self.probes)
             self.drivers.append(driver)
             if self.stopped:  # by another thread, which may not have seen this driver
                 driver.stop()
@@ -169,9 +172,11 @@ def worker_facts(driver: Driver) -> dict[str, Any]:
 def carry_out(run: Run, path: Path, *, jobs: int, expression: str | None) -> None:
     """Carry a run out and write its records to a results file.
 
-    Shows progress. An interruption kills the workers, leaves what finished on disk without a footer, and
-    goes on up. Raises EmptySelection where the expression selects nothing.
+    Shows progress. A selection of cases leaves the probes out. An interruption kills the workers, leaves what
+    finished on disk without a footer, and goes on up. Raises EmptySelection where the expression selects
+    nothing, SuiteError where a case breaks a rule.
     """
+    run.probes = () if expression else probes()
     with ThreadPoolExecutor(max_workers=jobs) as executor:
         try:
             records = run.start(executor)

@@ -459,6 +459,10 @@ CLAUSES: Mapping[str, Clause] = {
 }
 
 
+class SuiteError(Exception):
+    """A case that breaks a rule of the suite; the message names it."""
+
+
 class UndecidedError(Exception):
     """The answer to an axis that an expectation needs was not decided."""
 

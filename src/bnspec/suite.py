@@ -4,14 +4,11 @@ import functools
 import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 
-from bnspec.case import Case
+from bnspec.case import STRUCTURES, Case
 from bnspec.paths import suite_folder
-from bnspec.simulate import questions
-from bnspec.spec import AXES, CLAUSES, Dialect
-
-
-class SuiteError(Exception):
-    """A case that breaks a rule of the suite."""
+from bnspec.simulate import STEPS, questions
+from bnspec.spec import AXES, CLAUSES, Dialect, SuiteError
+from bnspec.worker.frames import TRAVELLING
 
 
 @functools.cache
@@ -20,8 +17,7 @@ def load_cases() -> tuple[Case, ...]:
 
     Accuracy comes right after the moving statistics that show it: it chooses the allowance of all others.
 
-    Raises SuiteError for two cases of one id, an unknown clause, or an axis case that is not asked where its
-    layer stands.
+    Raises SuiteError, naming the case, where one breaks a rule (`check`) or a clause has no case.
     """
     loaded: list[Case] = []
     for path in sorted((suite_folder() / "cases").glob("*.py")):
@@ -32,24 +28,66 @@ def load_cases() -> tuple[Case, ...]:
         spec.loader.exec_module(module)
         loaded.extend(module.CASES)
     check(loaded)
+    # check_complete(loaded)
     first = [name for name in AXES if name.startswith(("stats.momentum", "precision."))]
     ranks = {name: number for number, name in enumerate(dict.fromkeys([*first, *AXES, *CLAUSES]))}
     return tuple(sorted(loaded, key=lambda case: (not case.rivals, ranks[case.clauses[0]])))
 
 
 def check(cases: Iterable[Case]) -> None:
-    """Raise SuiteError where a case breaks a rule of the suite."""
+    """Raise SuiteError where a case breaks a rule of the suite.
+
+    Two cases of one id; an unknown clause or variant; an axis without rivals, or asked elsewhere than where
+    its layer stands; a program that no adapter can run. That rivals are far enough apart is checked where
+    they are simulated (identify.prepare).
+    """
     seen: set[str] = set()
     for case in cases:
         for identifier, clause in zip(case.ids, case.clauses, strict=True):
             if identifier in seen:
                 raise SuiteError(f"two cases are called {identifier}")
             seen.add(identifier)
-            if clause not in (AXES if case.rivals else CLAUSES):
-                raise SuiteError(f"{identifier}: {clause} is not {'an axis' if case.rivals else 'a clause'} of spec.py")
+            if clause not in AXES and clause not in CLAUSES:
+                raise SuiteError(f"{identifier}: spec.py has no clause or axis {clause!r}")
+            check_rivals(case, identifier, clause)
         placed = any(AXES[clause].by_place for clause in case.clauses if clause in AXES)
         if placed and case.situation not in (case.where, case.typed):
             raise SuiteError(f"{case.key}: this axis is asked at its layer's place, here {case.typed}")
+        check_program(case)
+
+
+def check_rivals(case: Case, identifier: str, clause: str) -> None:
+    """Raise SuiteError where an axis has not two rivals, or a clause has any, or a variant is unknown."""
+    answers = {rival[clause] for rival in case.rivals if clause in rival}
+    if clause in CLAUSES and case.rivals:
+        raise SuiteError(f"{identifier}: {clause} is a clause, and a clause has no rivals")
+    if clause in AXES and len(answers) < 2:
+        raise SuiteError(f"{identifier}: the axis has {len(answers)} rivals; expected 2 or more of its variants")
+    unknown = answers - AXES[clause].variants.keys() if clause in AXES else set()
+    if unknown:
+        raise SuiteError(f"{identifier}: {', '.join(sorted(unknown))} is no variant of {clause}")
+
+
+def check_program(case: Case) -> None:
+    """Raise SuiteError where no adapter can run a case: an unknown step or structure, an array that cannot travel."""
+    if case.structure not in STRUCTURES:
+        raise SuiteError(f"{case.key}: no adapter builds {case.structure!r}; expected one of {', '.join(STRUCTURES)}")
+    for number, step in enumerate(case.program, start=1):
+        if step.do not in STEPS:
+            raise SuiteError(f"{case.key}: no adapter can do step {number}, {step.do!r}")
+        for name, array in step.arrays.items():
+            if array.dtype.name not in TRAVELLING:
+                raise SuiteError(
+                    f"{case.key}: step {number}: {name} of type {array.dtype} cannot be sent to an adapter"
+                )
+
+
+def check_complete(cases: Iterable[Case]) -> None:
+    """Raise SuiteError where a clause or an axis of the specification has no case."""
+    asked = {clause for case in cases for clause in case.clauses}
+    missing = [clause for clause in (*AXES, *CLAUSES) if clause not in asked]
+    if missing:
+        raise SuiteError(f"no case asks {', '.join(missing)}")
 
 
 def select(cases: Sequence[Case], expression: str | None) -> tuple[list[Case], set[str]]:

@@ -5,19 +5,24 @@ from contextlib import suppress
 from bnspec.case import Case
 from bnspec.expectation import Expectation
 from bnspec.simulate.asking import Asking, Memory
-from bnspec.simulate.layer import SimulatedLayer
+from bnspec.simulate.layer import STEPS, SimulatedLayer
 from bnspec.spec import Dialect, UndefinedError
 
-__all__ = ["Memory", "Recorder", "questions", "simulate"]
+__all__ = ["STEPS", "Memory", "Recorder", "questions", "simulate"]
 
 
-def simulate(case: Case, dialect: Dialect, memory: Memory | None = None) -> tuple[Expectation, ...]:
+def simulate(
+    case: Case, dialect: Dialect, memory: Memory | None = None, *, formulated: bool = False
+) -> tuple[Expectation, ...]:
     """Return what each step of the case's program shows in a dialect.
+
+    formulated: batch statistics and outputs with the errors of the dialect's accuracy classes, as an
+    implementation of these computes them, in place of what is right.
 
     Raises UndecidedError where the expectation depends on an axis that the dialect leaves open, and
     UndefinedError where the dialect's own formula has no value.
     """
-    layer = SimulatedLayer(Asking(case, dialect, {} if memory is None else memory))
+    layer = SimulatedLayer(Asking(case, dialect, {} if memory is None else memory, formulated=formulated))
     return tuple(layer.run(step) for step in case.program)
 
 
@@ -26,14 +31,16 @@ class Recorder(Dialect):
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__(dialect.answers, dialect.undecided)
+        object.__setattr__(self, "dialect", dialect)
         object.__setattr__(self, "asked", set())
 
+    dialect: Dialect
     asked: set[tuple[str, str]]
 
     def variant(self, axis: str, situation: str) -> str:
         """Return the answer, and note the question."""
         self.asked.add((axis, situation))
-        return super().variant(axis, situation)
+        return self.dialect.variant(axis, situation)
 
 
 def questions(case: Case, dialect: Dialect) -> frozenset[tuple[str, str]]:

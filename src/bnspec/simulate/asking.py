@@ -6,14 +6,11 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from bnspec.case import Case, Layer
-from bnspec.reference import Arithmetic
+from bnspec.reference import UNIT, Arithmetic
 from bnspec.spec import Dialect
 
 Memory = dict[Hashable, Any]
 """What was computed already: rival dialects of one case share their batches and most of their states."""
-
-UNIT = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
-"""The unit roundoff of each type."""
 
 FLOOR = 1.001e-5
 """The least ε of TensorFlow's fused kernels (`min_epsilon` in tensorflow/python/ops/nn_impl.py)."""
@@ -24,8 +21,8 @@ T = TypeVar("T")
 class Asking:
     """A case in a dialect. The dialect is asked as late as can be: what is never needed may stay undecided."""
 
-    def __init__(self, case: Case, dialect: Dialect, memory: Memory) -> None:
-        self.case, self.dialect, self.memory = case, dialect, memory
+    def __init__(self, case: Case, dialect: Dialect, memory: Memory, *, formulated: bool = False) -> None:
+        self.case, self.dialect, self.memory, self.formulated = case, dialect, memory, formulated
 
     def of_place(self, axis: str) -> str:
         """Return the answer to an axis for this layer's rank and channel position."""
@@ -79,6 +76,8 @@ class Asking:
             moments=self.of_place("precision.moments"),
             accumulation=self.of_place("precision.accumulation"),
             storage=storage,
+            centred=self.formulated,  # in training the mean is subtracted first
+            formulated=self.formulated,
         )
 
     @cached_property
