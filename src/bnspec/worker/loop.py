@@ -94,6 +94,8 @@ def load_adapter(path: str) -> Any:
     """Return the class that `package.module:Class` or `FILE.py:Class` names."""
     where, _, name = path.rpartition(":")
     if where.endswith(".py"):
+        # It may import what lies beside it. Last, so that none of that hides a package.
+        sys.path.append(os.path.dirname(os.path.abspath(where)))
         spec = importlib.util.spec_from_file_location("bnspec_user_adapter", where)
         if spec is None or spec.loader is None:
             raise ImportError("cannot load %s" % where)

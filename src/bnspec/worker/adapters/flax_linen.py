@@ -1,6 +1,7 @@
 """flax.linen.BatchNorm: functional, so that the caller carries the variables from call to call."""
 
-from typing import Any, Dict
+import inspect
+from typing import Any
 
 import flax.linen as nn
 import flax.serialization
@@ -8,10 +9,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnspec.worker.adapter import Adapter, Unsupported
+from bnspec.worker.adapter import Unsupported
+from bnspec.worker.adapters.flax_shared import AnyFlax, arguments, said
 
-STATISTICS = {"mean": "mean", "variance": "var"}
-PARAMETERS = {"scale": "scale", "offset": "bias"}
+STATE = {
+    "mean": ("batch_stats", "mean"),
+    "variance": ("batch_stats", "var"),
+    "scale": ("params", "scale"),
+    "offset": ("params", "bias"),
+}
+
+
+class Passing(nn.Module):
+    """A module that passes on what its caller says."""
+
+    inner: nn.Module
+
+    def __call__(self, x, **options):
+        return self.inner(x, **options)
 
 
 class Silent(nn.Module):
@@ -23,103 +38,150 @@ class Silent(nn.Module):
         return self.inner(x)
 
 
-class Linen(Adapter):
+class Twice(nn.Module):
+    """A module that calls the same layer twice."""
+
+    inner: nn.Module
+
+    def __call__(self, x, **options):
+        return self.inner(self.inner(x, **options), **options)
+
+
+class Listed(nn.Module):
+    """A user's module that holds the layer in a list and does not pass the mode on."""
+
+    layers: Any
+
+    def __call__(self, x, use_running_average=None):
+        return self.layers[0](x)
+
+
+class Pinned(nn.Module):
+    """A module that says the mode itself."""
+
+    inner: nn.Module
+    infer: bool
+
+    def __call__(self, x, use_running_average=None):
+        return self.inner(x, use_running_average=self.infer)
+
+
+class Linen(AnyFlax):
     """flax.linen.BatchNorm, applied eagerly."""
 
     name = "flax.linen"
-    package = "flax"
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
         super().__init__(layer, structure=structure, execution=execution, device=device)
-        self.where = jax.devices("gpu" if device == "cuda" else device)[0]
-        self.module = nn.BatchNorm(
-            axis=layer["axis"],
-            epsilon=layer["epsilon"],
-            use_scale=layer["scale"],
-            use_bias=layer["offset"],
-            **momentum(layer["momentum"]),
-        )
-        self.variables: Any = {"params": {}, "batch_stats": {}}
+        bn = nn.BatchNorm(**arguments(layer))
+        self.module, self.path = around(bn, structure)
+        mode = {} if layer["mode"] else said("infer")
         with jax.default_device(self.where):
-            if structure == "bare":
-                self.variables = self.module.init(jax.random.key(0), self.example(), use_running_average=True)
-            else:
-                self.module = Silent(self.module)
-        self.gradient: Any = None
-
-    @classmethod
-    def has_device(cls, device):
-        return any(found.platform == "gpu" for found in jax.devices())
+            fresh = bn.init(jax.random.PRNGKey(0), self.example(), **mode)
+        # As the parent's own init arranges them; that of a parent which does not pass the mode on raises.
+        self.variables = {kind: nested(self.path, values) for kind, values in fresh.items()}
+        self.last: Any = None
 
     def example(self):
         shape = [2] * self.layer["rank"]
         shape[self.layer["axis"]] = self.layer["features"]
-        return jnp.zeros(shape, jnp.float32)
+        return jnp.zeros(shape, self.layer["dtypes"]["input"])
 
     def call(self, mode, x, *, mask=None, record=True, collect=True, recompute=False):
-        options = {} if mode is None else {"use_running_average": mode == "infer"}
-        if mask is not None:
-            options["mask"] = jnp.asarray(mask)
+        if mask is not None and "mask" not in inspect.signature(nn.BatchNorm.__call__).parameters:
+            raise Unsupported("flax.linen.BatchNorm of this release takes no mask")
         with jax.default_device(self.where):
-            if not self.variables["batch_stats"]:
-                self.variables = self.module.init(jax.random.key(0), jnp.asarray(x), **options)
-            statistics = self.variables["batch_stats"]
+            options = dict(said(mode), **self.mask(mask))
+            variables, module = self.variables, self.module
+
+            def run(module, inputs):
+                return module(inputs, **options)
+
+            method = nn.remat(run) if recompute else run
 
             def forward(parameters, inputs):
-                variables = {"params": parameters, "batch_stats": statistics}
-                return self.module.apply(variables, inputs, mutable=["batch_stats"], **options)
+                given = dict(variables, params=parameters)
+                if collect:
+                    return module.apply(given, inputs, method=method, mutable=["batch_stats"])
+                return module.apply(given, inputs, method=method, mutable=False), {}
 
-            parameters, inputs = self.variables.get("params", {}), jnp.asarray(x)
-            if record:
-                y, self.gradient, updated = jax.vjp(forward, parameters, inputs, has_aux=True)
-            else:
-                y, updated = forward(parameters, inputs)
-            if collect:
-                self.variables = {"params": parameters, "batch_stats": updated["batch_stats"]}
+            # The gradient of a pure function can be taken later; most calls need none, and tracing costs.
+            self.last = forward, variables.get("params", {}), self.array(x)
+            y, updated = forward(*self.last[1:])
+            self.variables = dict(variables, **updated)
         return np.asarray(y)
 
     def backward(self, dy):
-        parameters, x = self.gradient(jnp.asarray(dy))
-        named = {name: parameters.get(own) for name, own in PARAMETERS.items()}
-        return {name: np.asarray(value) for name, value in dict(named, x=x).items() if value is not None}
+        forward, parameters, inputs = self.last
+        with jax.default_device(self.where):
+            y, pullback, _ = jax.vjp(forward, parameters, inputs, has_aux=True)
+            parameters, x = pullback(jnp.asarray(dy, y.dtype))
+        return dict(self.parts({"params": parameters}), x=np.asarray(x))
 
-    def freeze(self, where="layer"):
-        raise Unsupported("flax.linen cannot freeze a layer: an optimizer mask freezes parameters only")
-
-    def get_state(self):
-        found: Dict[str, Any] = {}
-        for kind, names in (("batch_stats", STATISTICS), ("params", PARAMETERS)):
-            values = self.variables.get(kind, {})
-            found.update((name, np.asarray(values[own])) for name, own in names.items() if own in values)
+    def parts(self, variables):
+        """Return the layer's arrays in a dictionary of variables, by our names."""
+        found = {}
+        for name, (kind, own) in STATE.items():
+            values = within(variables.get(kind, {}), self.path)
+            if own in values:
+                found[name] = np.asarray(values[own])
         return found
 
-    def set_state(self, state):
-        kinds = {kind: dict(self.variables.get(kind, {})) for kind in ("batch_stats", "params")}
-        for kind, names in (("batch_stats", STATISTICS), ("params", PARAMETERS)):
-            for name, own in names.items():
-                if name in state:
-                    kinds[kind][own] = jnp.asarray(state[name])
-        self.variables = kinds
+    def get_state(self):
+        return self.parts(self.variables)
 
-    def reload(self):
+    def set_state(self, state):
+        for name, value in state.items():
+            kind, own = STATE[name]
+            values = dict(within(self.variables[kind], self.path))
+            values[own] = jnp.asarray(value, values[own].dtype)
+            self.variables = dict(self.variables, **{kind: nested(self.path, values)})
+
+    def snapshot(self):
+        return self.variables
+
+    def look(self, held):
+        return self.parts(held)
+
+    def reload(self, missing=()):
+        if missing:
+            raise Unsupported("there is no counter")
         data = flax.serialization.to_bytes(self.variables)
+        self.again()
         self.variables = flax.serialization.from_bytes(self.variables, data)
 
+    def set_mode(self, mode, where="layer"):
+        raise Unsupported("flax.linen has no modes to set: the call or the constructor says use_running_average")
+
     def facts(self):
-        return {
-            "momentum": nn.BatchNorm.momentum,
-            "epsilon": nn.BatchNorm.epsilon,
-            "axis": nn.BatchNorm.axis,
-            "use_fast_variance": getattr(nn.BatchNorm, "use_fast_variance", None),
-            "state": sorted("%s/%s" % (kind, name) for kind, v in self.variables.items() for name in v),
-            "jax_enable_x64": bool(jax.config.jax_enable_x64),
-        }
+        state = ["%s/%s" % (kind, name) for kind, values in self.variables.items() for name in values]
+        return dict(self.facts_of(nn.BatchNorm), state=state)
 
 
-def momentum(asked):
-    """Return the constructor's argument: Flax's momentum is the weight of the old statistic."""
-    if asked is None:
-        return {}
-    if asked.get("cumulative"):
-        raise Unsupported("flax.linen.BatchNorm has no cumulative average")
-    return {"momentum": asked["raw"] if "raw" in asked else asked["keep"]}
+def around(bn, structure):
+    """Return what stands around the layer, and where its variables are in that one's."""
+    if structure in ("pinned-train", "pinned-infer"):
+        return Pinned(bn, structure == "pinned-infer"), ("inner",)
+    return {
+        "bare": lambda: (bn, ()),
+        "model": lambda: (Passing(bn), ("inner",)),
+        "nested-model": lambda: (Passing(Passing(bn)), ("inner", "inner")),
+        "user-layer": lambda: (Silent(bn), ("inner",)),
+        "user-model": lambda: (Silent(bn), ("inner",)),
+        "shared-twice": lambda: (Twice(bn), ("inner",)),
+        "plain-list": lambda: (Listed([bn]), ("layers_0",)),
+    }[structure]()
+
+
+def nested(path, values):
+    """Return values inside dictionaries, the path's first name outermost."""
+    for name in reversed(path):
+        values = {name: values}
+    return values
+
+
+def within(values, path):
+    """Return what stands at a path of dictionaries, nothing where there is none."""
+    for name in path:
+        values = values.get(name, {})
+    return values

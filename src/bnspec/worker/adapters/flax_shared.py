@@ -1,0 +1,97 @@
+"""What Flax's two APIs share: the constructor's arguments, JAX's devices and types, and what neither can say."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bnspec.worker.adapter import Adapter, Unsupported
+
+
+class AnyFlax(Adapter):
+    """A BatchNorm of Flax, run eagerly."""
+
+    package = "flax"
+
+    def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
+        super().__init__(layer, structure=structure, execution=execution, device=device)
+        if not layer["tracked"]:
+            raise Unsupported("Flax's BatchNorm always keeps moving statistics")
+        if layer["frozen"]:
+            self.freeze()
+        # JAX has no float64 unless told so. Set for every layer anew: one of float64 changes no other program.
+        jax.config.update("jax_enable_x64", "float64" in layer["dtypes"].values())
+        self.where = jax.devices("gpu" if device == "cuda" else device)[0]
+
+    @classmethod
+    def has_device(cls, device):
+        return any(found.platform == "gpu" for found in jax.devices())
+
+    def again(self):
+        """Build the layer afresh, as a program that loads a checkpoint does."""
+        self.__init__(self.layer, structure=self.structure, execution=self.execution, device=self.device)
+
+    def freeze(self, where="layer"):
+        raise Unsupported("Flax cannot freeze a layer: an optimizer's mask freezes parameters only")
+
+    unfreeze = freeze
+
+    def untrack(self, how):
+        raise Unsupported("Flax's BatchNorm always keeps moving statistics")
+
+    def array(self, x):
+        """Return the input as JAX takes it."""
+        return jnp.asarray(x, jnp.bfloat16 if self.layer["dtypes"]["input"] == "bfloat16" else None)
+
+    def mask(self, mask):
+        """Return the call's argument: a mask of the input's rank, its channel axis of length 1."""
+        if mask is None:
+            return {}
+        rank = self.layer["rank"]
+        mask = mask.reshape((1,) * (rank - 1 - mask.ndim) + mask.shape)
+        return {"mask": jnp.asarray(np.expand_dims(mask, self.layer["axis"] % rank))}
+
+    def facts_of(self, batch_norm):
+        """Return the facts of a class and of this layer of it."""
+        given = inspect.signature(batch_norm).parameters
+        state = self.get_state()
+        return {
+            "momentum": given["momentum"].default,
+            "epsilon": given["epsilon"].default,
+            "axis": given["axis"].default,
+            "use_fast_variance": given["use_fast_variance"].default if "use_fast_variance" in given else None,
+            "initial values": {name: float(value[0]) for name, value in state.items()},
+            "state dtypes": {name: str(value.dtype) for name, value in state.items()},
+            "counter": None,
+            "arguments": [name for name in given if name not in ("parent", "name")],
+            "call arguments": [name for name in inspect.signature(batch_norm.__call__).parameters if name != "self"],
+        }
+
+
+def arguments(layer):
+    """Return the constructor's arguments that both APIs have; the default types stay unsaid."""
+    types = layer["dtypes"]
+    given = {
+        "axis": layer["axis"],
+        "epsilon": layer["epsilon"],
+        "use_scale": layer["scale"],
+        "use_bias": layer["offset"],
+    }
+    if set(types.values()) != {"float32"}:
+        given.update(dtype=jnp.dtype(types["compute"]), param_dtype=jnp.dtype(types["parameters"]))
+    return dict(given, **momentum(layer["momentum"]), **said(layer["mode"]))
+
+
+def momentum(asked):
+    """Return the constructor's argument: Flax's momentum is the weight of the old statistic."""
+    if asked is None:
+        return {}
+    if asked.get("cumulative"):
+        raise Unsupported("Flax's BatchNorm has no cumulative average")
+    return {"momentum": asked["raw"] if "raw" in asked else asked["keep"]}
+
+
+def said(mode):
+    """Return the argument that says a mode, to the constructor or to the call."""
+    return {} if mode is None else {"use_running_average": mode == "infer"}
