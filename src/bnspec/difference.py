@@ -11,6 +11,9 @@ from bnspec.expectation import Expectation, Expected
 LIMIT = 1.0
 """A number is right up to this many allowances."""
 
+ERROR_TEXT = 300
+"""So many characters of a framework's error are shown, in one line."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -75,8 +78,9 @@ class Comparison:
 
     @property
     def refused(self) -> bool:
-        """Whether all that is wrong is that the framework raised."""
-        return bool(self.differences) and all(d.kind == "refused" for d in self.differences)
+        """Whether the first thing that is wrong is that the framework raised; what follows, follows from it."""
+        first = min((d.step for d in self.differences), default=-1)
+        return first >= 0 and all(d.kind == "refused" for d in self.differences if d.step == first)
 
     @property
     def worst(self) -> Difference:
@@ -155,7 +159,8 @@ def step_differences(number: int, do: str, trace: Trace, expected: Expectation) 
         yield Difference(number, "error", "accepted", 0.0 if right else np.inf, np.inf, f"{where}: {text}")
     elif shown.error is not None:
         name, text = shown.error
-        yield Difference(number, "error", "refused", np.inf, np.inf, f"{where}: raised {name}: {text}")
+        said = " ".join(text.split())[:ERROR_TEXT]
+        yield Difference(number, "error", "refused", np.inf, np.inf, f"{where}: raised {name}: {said}")
     elif expected.kind == "same":
         for found in bit_differences(shown, trace.steps[expected.like]):
             yield replace(found, step=number, text=f"{where}: {found.text} step {expected.like + 1}")

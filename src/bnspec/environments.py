@@ -150,7 +150,8 @@ def from_requirements(text: str, requirements: list[str], known: Mapping[str, En
         if wanted.items() <= environment.pins.items() and normal(next(iter(wanted))) == environment.families[0]:
             return environment
     family = next((name for name in wanted if name in known), next(iter(wanted)).removesuffix("-cpu"))
-    companions = [normal(r.partition("==")[0]) for r in known[family].requirements] if family in known else []
+    like = known.get(family) or next((e for e in listed() if family in e.families), None)
+    companions = [normal(requirement.partition("==")[0]) for requirement in like.requirements] if like else []
     given = {name.removesuffix("-cpu") for name in wanted}
     missing = [name for name in [*companions, "numpy"] if name.removesuffix("-cpu") not in given]
     python = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -31,7 +31,8 @@ def found() -> Iterator[Case]:
         yield probe(f"takes {kind}", layer, x if kind == "bfloat16" else x.astype(kind))
     yield probe("given another rank", Layer(), np.ones((2,) * 7, dtype=np.float32))
     yield probe("given another number of channels", Layer(), batch((8, 4), -1, seed=1))
-    yield probe("given integers", Layer(), np.arange(24, dtype=np.int32).reshape(8, 3))
+    integers = Layer(dtypes={"input": "int32", "parameters": "float32", "compute": "int32"})
+    yield probe("given integers", integers, np.arange(24, dtype=np.int32).reshape(8, 3))
     for number in (-0.5, 1.5):
         yield probe(f"momentum {number}", Layer(momentum={"raw": number}), x)
     for number in (0.0, -1e-3):

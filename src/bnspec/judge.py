@@ -4,11 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from bnspec.case import Case
 from bnspec.difference import Comparison, Trace, compare
-from bnspec.reference import moments
+from bnspec.measure import gradient, output, update
 from bnspec.results import Row
 from bnspec.simulate import questions, simulate
 from bnspec.spec import AXES, Dialect, UndecidedError, UndefinedError
@@ -19,8 +17,8 @@ EPSILONS = (0.0, 1e-5, 1e-3)
 """What layers use that do not use the ε they were given."""
 
 
-def verify(case: Case, trace: Trace, dialect: Dialect) -> list[Row]:
-    """Judge a clause case in the observed dialect."""
+def verify(case: Case, trace: Trace, dialect: Dialect, *, hints: bool = True) -> list[Row]:
+    """Judge a clause case in the observed dialect. hints: say what change would have fitted; it takes time."""
     if trace.status != "ran":
         return not_judged(case, trace)
     if taken(case, trace):
@@ -38,7 +36,7 @@ def verify(case: Case, trace: Trace, dialect: Dialect) -> list[Row]:
     if clause == BOUND and comparison.fits and comparison.judged:
         return [bounded(case, trace, dialect, comparison)]
     if not comparison.fits:
-        hint = "" if comparison.refused else explanation(case, trace, dialect)
+        hint = "" if comparison.refused or not hints else explanation(case, trace, dialect)
         return [fault(case, clause, trace, comparison, hint)]
     if not comparison.judged:
         nothing = "no number of this case decides anything within its allowance"
@@ -84,8 +82,10 @@ def fault(
     if nearest is not None:
         named = ", ".join(f"{axis} = {variant}" for axis, variant in nearest.items())
         message = f"no variant fits; the nearest ({named}): {message}"
-    in_variance = any(d.name == "variance" for d in comparison.differences)
-    more = [text for text in (hint, measured_update(case, trace) if in_variance else "") if text]
+    names = {d.name for d in comparison.differences}
+    readers = {"mean": update, "variance": update, "y": output, "x": gradient}
+    measured = [reader(case, trace) for reader in dict.fromkeys(readers[n] for n in readers if n in names)]
+    more = [text for text in (hint, *measured) if text]
     return row(
         case,
         clause,
@@ -127,34 +127,6 @@ def changes(case: Case, dialect: Dialect) -> Iterator[tuple[Case, Dialect, str]]
         if axis not in case.clauses:
             for variant in AXES[axis].variants:
                 yield case, dialect.answering({axis: variant}, situation), f"{axis} = {variant}"
-
-
-def measured_update(case: Case, trace: Trace) -> str:
-    """Fit the observed moving variance to a·old + b·v + c over all steps and channels.
-
-    v is the batch's population variance. The reader sees a factor and an offset. Empty where the program
-    has too little to fit.
-    """
-    left, right, old, batch = [], [], None, None
-    for step, shown in zip(case.program, trace.steps, strict=False):
-        if step.do == "train":
-            batch = moments(step.arrays["x"], axis=case.layer.axis)
-        elif step.do == "get_state" and "variance" in shown.arrays:
-            new = shown.arrays["variance"].astype(np.float64)
-            if old is not None and batch is not None and new.shape == old.shape == batch.variance.shape:
-                left.append(np.stack([old, batch.variance, np.ones_like(old)], axis=1))
-                right.append(new)
-            old, batch = new, None
-    if len(right) < 2 or not np.isfinite(np.concatenate([*right, *(m.ravel() for m in left)])).all():
-        return ""
-    matrix, target = np.concatenate(left), np.concatenate(right)
-    solution, _, rank, _ = np.linalg.lstsq(matrix, target, rcond=None)
-    if rank < 3:
-        return ""
-    residual = float(np.abs(matrix @ solution - target).max())
-    a, b, c = (float(s) for s in solution)
-    factor = f", a factor of {b / (1 - a):.6g} on v" if abs(1 - a) > 1e-3 else ""
-    return f"Measured: moving variance = {a:.6g}·old + {b:.6g}·v + {c:.3g}{factor}, residual {residual:.2g}"
 
 
 def blocked(case: Case, undecided: UndecidedError) -> list[Row]:

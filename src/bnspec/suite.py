@@ -29,7 +29,7 @@ def load_cases() -> tuple[Case, ...]:
         loaded.extend(module.CASES)
     check(loaded)
     # check_complete(loaded)
-    first = [name for name in AXES if name.startswith(("stats.momentum", "precision."))]
+    first = ["stats.momentum-weight", "precision.accumulation", "precision.moments", "precision.centring"]
     ranks = {name: number for number, name in enumerate(dict.fromkeys([*first, *AXES, *CLAUSES]))}
     return tuple(sorted(loaded, key=lambda case: (not case.rivals, ranks[case.clauses[0]])))
 

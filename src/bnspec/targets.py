@@ -24,10 +24,14 @@ FOLDER = "bnspec.worker.adapters"
 BUILT_IN = (
     BuiltIn(REFERENCE, f"{FOLDER}.reference:Reference", ()),
     BuiltIn("torch.nn", f"{FOLDER}.torch_nn:TorchNN", ("torch",)),
+    BuiltIn("torch.functional", f"{FOLDER}.torch_functional:TorchFunctional", ("torch",)),
     BuiltIn("keras", f"{FOLDER}.keras_eager:Keras", ("keras",), ">=2.4"),
     BuiltIn("keras", f"{FOLDER}.keras_graph:KerasGraph", ("keras",), "<2.4"),
     BuiltIn("tf.keras", f"{FOLDER}.keras_eager:TfKeras", ("tensorflow", "tensorflow-cpu"), ">=2,<2.16"),
     BuiltIn("flax.linen", f"{FOLDER}.flax_linen:Linen", ("flax",)),
+    BuiltIn("flax.nnx", f"{FOLDER}.flax_nnx:NNX", ("flax",), ">=0.12.8"),
+    BuiltIn("onnx.reference", f"{FOLDER}.onnx_reference:OnnxReference", ("onnx",), ">=1.13"),
+    BuiltIn("onnxruntime", f"{FOLDER}.onnx_runtime:OnnxRuntime", ("onnxruntime",)),
 )
 
 
@@ -56,7 +60,9 @@ class Target:
 def parse(text: str, *, adapter: str | None = None, device: str = "cpu", execution: str | None = None) -> Target:
     """Return the target that `ENVIRONMENT[/ADAPTER]` names; raises EnvironmentProblem where there is none."""
     name, slash, suffix = text.partition("/")
-    return choose(find(name), adapter or (suffix if slash else None), device, execution)
+    # `onnxruntime` is an adapter, and a part of its environment's name: who says it means both.
+    named = name if any(name == found.name for found in BUILT_IN) else None
+    return choose(find(name), adapter or (suffix if slash else named), device, execution)
 
 
 def choose(environment: Environment, adapter: str | None, device: str, execution: str | None) -> Target:

@@ -101,7 +101,8 @@ class Adapter:
     def reload(self, missing: Sequence[str] = ()) -> None:
         """Save in the framework's own format and load into a fresh layer, which replaces this one.
 
-        missing: parts of the state that the file does not hold, such as `count`.
+        missing: parts of the state that the file does not hold, such as `count`; such a file is loaded into
+        this very layer, which has them.
         """
         raise self.unsupported("reload")
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bnspec.worker.adapter import Unsupported
+from bnspec.worker.adapters.flax_linen_parents import around
 from bnspec.worker.adapters.flax_shared import AnyFlax, arguments, said
 
 STATE = {
@@ -18,52 +19,6 @@ STATE = {
     "scale": ("params", "scale"),
     "offset": ("params", "bias"),
 }
-
-
-class Passing(nn.Module):
-    """A module that passes on what its caller says."""
-
-    inner: nn.Module
-
-    def __call__(self, x, **options):
-        return self.inner(x, **options)
-
-
-class Silent(nn.Module):
-    """A user's module around the layer that does not pass the mode on."""
-
-    inner: nn.Module
-
-    def __call__(self, x, use_running_average=None):
-        return self.inner(x)
-
-
-class Twice(nn.Module):
-    """A module that calls the same layer twice."""
-
-    inner: nn.Module
-
-    def __call__(self, x, **options):
-        return self.inner(self.inner(x, **options), **options)
-
-
-class Listed(nn.Module):
-    """A user's module that holds the layer in a list and does not pass the mode on."""
-
-    layers: Any
-
-    def __call__(self, x, use_running_average=None):
-        return self.layers[0](x)
-
-
-class Pinned(nn.Module):
-    """A module that says the mode itself."""
-
-    inner: nn.Module
-    infer: bool
-
-    def __call__(self, x, use_running_average=None):
-        return self.inner(x, use_running_average=self.infer)
 
 
 class Linen(AnyFlax):
@@ -134,7 +89,8 @@ class Linen(AnyFlax):
         for name, value in state.items():
             kind, own = STATE[name]
             values = dict(within(self.variables[kind], self.path))
-            values[own] = jnp.asarray(value, values[own].dtype)
+            with jax.default_device(self.where):
+                values[own] = jnp.asarray(value, values[own].dtype)
             self.variables = dict(self.variables, **{kind: nested(self.path, values)})
 
     def snapshot(self):
@@ -156,21 +112,6 @@ class Linen(AnyFlax):
     def facts(self):
         state = ["%s/%s" % (kind, name) for kind, values in self.variables.items() for name in values]
         return dict(self.facts_of(nn.BatchNorm), state=state)
-
-
-def around(bn, structure):
-    """Return what stands around the layer, and where its variables are in that one's."""
-    if structure in ("pinned-train", "pinned-infer"):
-        return Pinned(bn, structure == "pinned-infer"), ("inner",)
-    return {
-        "bare": lambda: (bn, ()),
-        "model": lambda: (Passing(bn), ("inner",)),
-        "nested-model": lambda: (Passing(Passing(bn)), ("inner", "inner")),
-        "user-layer": lambda: (Silent(bn), ("inner",)),
-        "user-model": lambda: (Silent(bn), ("inner",)),
-        "shared-twice": lambda: (Twice(bn), ("inner",)),
-        "plain-list": lambda: (Listed([bn]), ("layers_0",)),
-    }[structure]()
 
 
 def nested(path, values):

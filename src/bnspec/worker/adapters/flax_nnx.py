@@ -1,5 +1,8 @@
 """flax.nnx.BatchNorm: modules that hold their own variables and change them in the call."""
 
+import functools
+from typing import Any
+
 import flax.serialization
 import jax
 import jax.numpy as jnp
@@ -64,6 +67,7 @@ class NNX(AnyFlax):
         with jax.default_device(self.where):
             self.bn = nnx.BatchNorm(layer["features"], rngs=nnx.Rngs(0), **arguments(layer))
         self.outer = around(self.bn, structure)
+        self.gradient: Any = None
 
     def call(self, mode, x, *, mask=None, record=True, collect=True, recompute=False):
         with jax.default_device(self.where):
@@ -76,19 +80,19 @@ class NNX(AnyFlax):
             def forward(module, inputs):
                 return module(inputs, **options)
 
+            # The gradient is taken later, of the module as it was: most calls need none, and tracing costs.
+            self.gradient = functools.partial(nnx.vjp, forward, nnx.clone(self.outer), inputs, graph_updates=False)
             if recompute:
-                y, self.pullback = nnx.vjp(nnx.remat(forward), self.outer, inputs, graph_updates=False)
-            else:
-                # The gradient is taken later, of the module as it was: most calls need none, and tracing costs.
-                before = nnx.clone(self.outer)
-                self.pullback = lambda dy: nnx.vjp(forward, before, inputs, graph_updates=False)[1](dy)
-                y = forward(self.outer, inputs)
-        self.dtype = y.dtype
-        return np.asarray(y)
+                # Of the module itself: an update that the backward pass repeats is to be seen.
+                taken = nnx.vjp(nnx.remat(forward), self.outer, inputs, graph_updates=False)
+                self.gradient = lambda: taken
+                return np.asarray(taken[0])
+            return np.asarray(forward(self.outer, inputs))
 
     def backward(self, dy):
         with jax.default_device(self.where):
-            module, x = self.pullback(jnp.asarray(dy, self.dtype))
+            y, pullback = self.gradient()
+            module, x = pullback(jnp.asarray(dy, y.dtype))
         found = {name: getattr(layer_in(module), STATE[name]) for name in ("scale", "offset")}
         return dict({name: np.asarray(v[...]) for name, v in found.items() if v is not None}, x=np.asarray(x))
 
@@ -115,9 +119,10 @@ class NNX(AnyFlax):
             raise Unsupported("there is no counter")
         data = flax.serialization.to_bytes(nnx.to_pure_dict(nnx.state(self.outer)))
         self.again()
-        fresh = nnx.state(self.outer)
-        nnx.replace_by_pure_dict(fresh, nnx.restore_int_paths(flax.serialization.msgpack_restore(data)))
-        nnx.update(self.outer, fresh)
+        loaded = flax.serialization.from_bytes(nnx.to_pure_dict(nnx.state(self.outer)), data)
+        # The arrays of from_bytes are NumPy's, read-only: a module that got them could not train.
+        with jax.default_device(self.where):
+            nnx.update(self.outer, jax.tree_util.tree_map(jnp.asarray, loaded))
 
     def set_mode(self, mode, where="layer"):
         module = self.outer if where == "parent" else self.bn

@@ -30,7 +30,8 @@ class AnyFlax(Adapter):
 
     def again(self):
         """Build the layer afresh, as a program that loads a checkpoint does."""
-        self.__init__(self.layer, structure=self.structure, execution=self.execution, device=self.device)
+        fresh = type(self)(self.layer, structure=self.structure, execution=self.execution, device=self.device)
+        self.__dict__.update(fresh.__dict__)
 
     def freeze(self, where="layer"):
         raise Unsupported("Flax cannot freeze a layer: an optimizer's mask freezes parameters only")
@@ -54,7 +55,7 @@ class AnyFlax(Adapter):
 
     def facts_of(self, batch_norm):
         """Return the facts of a class and of this layer of it."""
-        given = inspect.signature(batch_norm).parameters
+        given = inspect.signature(batch_norm.__init__).parameters
         state = self.get_state()
         return {
             "momentum": given["momentum"].default,
@@ -64,7 +65,7 @@ class AnyFlax(Adapter):
             "initial values": {name: float(value[0]) for name, value in state.items()},
             "state dtypes": {name: str(value.dtype) for name, value in state.items()},
             "counter": None,
-            "arguments": [name for name in given if name not in ("parent", "name")],
+            "arguments": [name for name in given if name not in ("self", "parent", "name")],
             "call arguments": [name for name in inspect.signature(batch_norm.__call__).parameters if name != "self"],
         }
 

@@ -5,6 +5,7 @@ import keras.backend as K  # noqa: N812 - the name that everybody gave it
 import tensorflow as tf
 
 from bnspec.worker.adapter import Unsupported
+from bnspec.worker.adapters.keras_models import SUBCLASSED, user_classes
 from bnspec.worker.adapters.keras_shared import NAMES, AnyKeras
 
 
@@ -26,17 +27,6 @@ class UserLayer(keras.layers.Layer):
         return self.inner.compute_output_shape(input_shape)
 
 
-class UserModel(keras.models.Model):
-    """A user's model around the layer (Keras 2.2 and later)."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-
-    def call(self, inputs):
-        return self.inner(inputs)
-
-
 class KerasGraph(AnyKeras):
     """keras.layers.BatchNormalization. KERAS_HOME keeps the settings of the user's home out."""
 
@@ -48,7 +38,7 @@ class KerasGraph(AnyKeras):
     def __init__(self, layer, *, structure="bare", execution="graph", device="cpu"):
         self.y = self.gradients = None
         super().__init__(layer, structure=structure, execution=execution, device=device)
-        if structure != "user-model":
+        if structure not in SUBCLASSED:
             self.connect()
 
     @classmethod
@@ -56,17 +46,26 @@ class KerasGraph(AnyKeras):
         return tf.test.is_gpu_available()
 
     def start(self):
+        kinds = set(self.layer["dtypes"].values())
+        if len(kinds) > 1:
+            raise Unsupported("this keras has one type for everything, floatx")
+        if "bfloat16" in kinds:
+            raise Unsupported("this keras knows no bfloat16")
+        K.set_floatx(kinds.pop())
         K.clear_session()  # the graph of the layer before; its session closes with it
         options = {"device_count": {"GPU": 0}} if self.device == "cpu" else {}
         K.set_session(tf.Session(config=tf.ConfigProto(**options)))
         return keras
 
+    def types(self):
+        return {}
+
     def users(self):
-        return UserLayer, UserModel
+        return dict(user_classes(keras), **{"user-layer": UserLayer})
 
     def connect(self):
         """Make the graph's input and output, once: what changes later must act on this graph."""
-        if self.structure == "user-model":
+        if self.structure in SUBCLASSED:
             self.x = K.placeholder(shape=self.shape)
             self.y = self.outer(self.x)
         else:
@@ -77,7 +76,7 @@ class KerasGraph(AnyKeras):
         if mask is not None:
             raise Unsupported("BatchNormalization of this release takes no mask")
         if recompute:
-            raise Unsupported("keras has no recomputation")
+            raise Unsupported("this keras has no recomputation")
         if self.y is None:
             self.connect()
         updates = self.outer.updates if mode == "train" and collect else []
@@ -98,8 +97,7 @@ class KerasGraph(AnyKeras):
         return K.get_session().run(self.gradients, feed)
 
     def get_state(self):
-        variables = {name: getattr(self.bn, own) for name, own in NAMES.items()}
-        return K.get_session().run({name: v for name, v in variables.items() if v is not None})
+        return K.get_session().run(self.variables())
 
     def set_state(self, state):
         K.batch_set_value([(getattr(self.bn, NAMES[name]), value) for name, value in state.items()])

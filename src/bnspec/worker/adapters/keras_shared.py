@@ -1,4 +1,4 @@
-"""What every Keras has in common: the constructor, what stands around the layer, freezing, the trainer."""
+"""What every Keras has in common: the constructor, freezing, saving, the trainer."""
 
 import inspect
 import os
@@ -6,6 +6,7 @@ import tempfile
 from typing import Any
 
 from bnspec.worker.adapter import Trainer, Unsupported
+from bnspec.worker.adapters.keras_models import surround
 
 NAMES = {"mean": "moving_mean", "variance": "moving_variance", "scale": "gamma", "offset": "beta"}
 
@@ -20,15 +21,18 @@ class AnyKeras(Trainer):
         super().__init__(layer, structure=structure, execution=execution, device=device)
         if not layer["tracked"]:
             raise Unsupported("keras' BatchNormalization always has moving statistics")
-        if set(layer["dtypes"].values()) != {"float32"}:
-            raise Unsupported("the adapter builds float32 layers only")
+        if layer["mode"]:
+            raise Unsupported("keras is told the mode in the call, not in the constructor")
         self.keras = self.start()
+        options = dict(self.types(), **momentum(layer["momentum"]))
+        if layer["frozen"]:
+            options["trainable"] = False
         self.bn = self.keras.layers.BatchNormalization(
             axis=layer["axis"],
             epsilon=layer["epsilon"],
             scale=layer["scale"],
             center=layer["offset"],
-            **momentum(layer["momentum"]),
+            **options,
         )
         shape = [None] * layer["rank"]
         shape[layer["axis"]] = layer["features"]
@@ -39,32 +43,27 @@ class AnyKeras(Trainer):
         self.outer: Any = self.bn
         self.model: Any = None
         if structure != "bare":
-            self.surround(*self.users())
+            self.parent, self.outer = surround(self, structure)
+            self.model = self.outer
 
     def start(self):
         """Return the keras namespace, its global state fresh enough for one more layer."""
         raise NotImplementedError
 
     def users(self):
-        """Return a Layer and a Model class as a user writes them around a layer, unaware of modes."""
+        """Return the Layer and Model classes that a user writes around a layer, by structure."""
         raise NotImplementedError
 
-    def surround(self, user_layer, user_model):
-        """Put the layer into its structure. outer: what is called; model: what the trainer gets."""
-        if self.structure == "model":
-            self.parent = self.outer = self.functional(self.bn)
-        elif self.structure == "user-layer":
-            self.parent = user_layer(self.bn)
-            self.outer = self.functional(self.parent)
-        elif self.structure == "user-model":
-            self.parent = self.outer = user_model(self.bn)
-        else:
-            raise Unsupported("the adapter builds no %s" % self.structure)
-        self.model = self.outer
+    def types(self):
+        """Return the constructor's argument for the types: one for all, or a mixed policy."""
+        dtypes = self.layer["dtypes"]
+        if set(dtypes.values()) == {"float32"}:
+            return {}
+        return {"dtype": dtypes["compute"] if len(set(dtypes.values())) == 1 else "mixed_" + dtypes["compute"]}
 
     def functional(self, inner):
         """Return a functional model of one layer."""
-        inputs = self.keras.layers.Input(self.shape[1:])
+        inputs = self.keras.layers.Input(self.shape[1:], dtype=self.layer["dtypes"]["input"])
         return self.keras.models.Model(inputs, inner(inputs))
 
     def trained(self):
@@ -72,6 +71,12 @@ class AnyKeras(Trainer):
         if self.model is None:
             self.model = self.functional(self.bn)
         return self.model
+
+    def set_mode(self, mode, where="layer"):
+        raise Unsupported("keras is told the mode in the call; it cannot be set")
+
+    def untrack(self, how):
+        raise Unsupported("keras' BatchNormalization always has moving statistics")
 
     def freeze(self, where="layer"):
         self.set_trainable(where, False)
@@ -84,7 +89,21 @@ class AnyKeras(Trainer):
             raise Unsupported("a bare layer has no parent")
         (self.parent if where == "parent" else self.bn).trainable = value
 
-    def reload(self):
+    def variables(self):
+        """Return the layer's variables by our names, those that it has."""
+        found = {name: getattr(self.bn, own) for name, own in NAMES.items()}
+        return {name: variable for name, variable in found.items() if variable is not None}
+
+    def snapshot(self):
+        return self.bn.get_weights()
+
+    def look(self, held):
+        places = {id(variable): place for place, variable in enumerate(self.bn.weights)}
+        return {name: held[places[id(variable)]] for name, variable in self.variables().items()}
+
+    def reload(self, missing=()):
+        if missing:
+            raise Unsupported("keras' BatchNormalization has no counter")
         rate = self.rate
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "layer.weights.h5")
@@ -107,9 +126,9 @@ class AnyKeras(Trainer):
         self.rate = learning_rate
         self.trained().compile(self.keras.optimizers.SGD(learning_rate), "mse")
 
-    def fit(self, x, target, *, steps):
-        shown = self.trained().fit(x, target, batch_size=len(x), epochs=steps, shuffle=False, verbose=0)
-        return {"loss": shown.history["loss"]}
+    def fit(self, x, target, *, steps, batches=1):
+        options = {"batch_size": len(x) // batches, "epochs": steps, "shuffle": False, "verbose": 0}
+        return {"loss": self.trained().fit(x, target, **options).history["loss"]}
 
     def evaluate(self, x, target):
         return {"loss": [self.trained().evaluate(x, target, batch_size=len(x), verbose=0)]}
@@ -123,6 +142,9 @@ class AnyKeras(Trainer):
             "momentum": default.momentum,
             "epsilon": default.epsilon,
             "axis": default.axis,
+            "initialisers": {
+                name: type(getattr(default, name)).__name__ for name in vars(default) if name.endswith("_initializer")
+            },
             "state": [short(variable) for variable in self.bn.weights],
             "trainable state": [short(variable) for variable in self.bn.trainable_weights],
             "parameters dtype": str(self.get_state()["mean"].dtype),

@@ -3,106 +3,143 @@
 Frozen means `requires_grad_(False)`, the idiom of PyTorch's own transfer learning pages.
 """
 
+import inspect
+import io
+from collections import OrderedDict
+
 import torch
 
-from bnspec.worker.adapter import Adapter, Unsupported
+from bnspec.worker.adapter import Unsupported
+from bnspec.worker.adapters.torch_modules import AROUND
+from bnspec.worker.adapters.torch_shared import AnyTorch, array, momentum
 
-NAMES = {"mean": "running_mean", "variance": "running_var", "scale": "weight", "offset": "bias"}
-
-
-class Parent(torch.nn.Module):
-    """A user's module around the layer; torch passes the mode on by itself."""
-
-    def __init__(self, layer):
-        super().__init__()
-        self.inner = layer
-
-    def forward(self, x):
-        return self.inner(x)
+STATE = {
+    "mean": "running_mean",
+    "variance": "running_var",
+    "scale": "weight",
+    "offset": "bias",
+    "count": "num_batches_tracked",
+}
 
 
-class TorchNN(Adapter):
+class TorchNN(AnyTorch):
     """torch.nn.BatchNorm1d/2d/3d."""
 
     name = "torch.nn"
-    package = "torch"
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
         super().__init__(layer, structure=structure, execution=execution, device=device)
-        rank = layer["rank"]
-        if rank not in (2, 3, 4, 5):
-            raise Unsupported("torch.nn has BatchNorm for ranks 2 to 5")
-        if layer["axis"] % rank != 1:
-            raise Unsupported("torch.nn.BatchNorm takes the channel axis 1 only")
-        if layer["scale"] != layer["offset"]:
-            raise Unsupported("torch.nn.BatchNorm has one switch, affine, for scale and offset")
-        kind = {4: torch.nn.BatchNorm2d, 5: torch.nn.BatchNorm3d}.get(rank, torch.nn.BatchNorm1d)
+        if structure not in AROUND:
+            raise Unsupported("a call of a torch module says no mode")
+        kind = {4: torch.nn.BatchNorm2d, 5: torch.nn.BatchNorm3d}.get(layer["rank"], torch.nn.BatchNorm1d)
         self.bn = kind(
             layer["features"],
             eps=layer["epsilon"],
-            affine=layer["scale"],
             track_running_stats=layer["tracked"],
+            **affine(kind, layer),
             **momentum(layer["momentum"]),
-        ).to(device)
-        self.outer = self.bn if structure == "bare" else Parent(self.bn)
+        )
+        if layer["scale"]:
+            # Programs start from 1. Before torch 1.2 the constructor draws it by chance, as facts() tells.
+            torch.nn.init.constant_(self.bn.weight, 1)
+        self.bn.to(device, self.parameter_type)
+        self.outer = AROUND[structure](self.bn)
 
-    @classmethod
-    def has_device(cls, device):
-        return torch.cuda.is_available()
-
-    def call(self, mode, x, *, mask=None, record=True, collect=True, recompute=False):
-        if mask is not None:
-            raise Unsupported("torch.nn.BatchNorm takes no mask")
-        if not collect:
-            raise Unsupported("torch.nn.BatchNorm has no updates to collect: the call makes them")
+    def forward(self, mode):
         if mode is not None:
-            self.outer.train(mode == "train")
-        self.x = torch.tensor(x, device=self.device, requires_grad=record)
-        self.y = self.outer(self.x)
-        return self.y.detach().cpu().numpy()
+            self.set_mode(mode, "parent")
+        return self.outer
 
-    def backward(self, dy):
-        self.bn.zero_grad()
-        self.y.backward(torch.tensor(dy, device=self.device))
-        given = {"x": self.x.grad, "scale": self.bn.weight, "offset": self.bn.bias}
-        for name in ("scale", "offset"):
-            given[name] = None if given[name] is None else given[name].grad
-        return {name: value.cpu().numpy() for name, value in given.items() if value is not None}
+    def parameters(self):
+        return {n: t for n, t in held_by(self.bn).items() if isinstance(t, torch.nn.Parameter)}
+
+    def part(self, where):
+        """Return the module that a step is about."""
+        return self.outer if where == "parent" else self.bn
+
+    def set_mode(self, mode, where="layer"):
+        self.part(where).train(mode == "train")
 
     def freeze(self, where="layer"):
-        self.set_requires_grad(where, False)
+        for parameter in self.part(where).parameters():
+            parameter.requires_grad = False
 
     def unfreeze(self, where="layer"):
-        self.set_requires_grad(where, True)
+        for parameter in self.part(where).parameters():
+            parameter.requires_grad = True
 
-    def set_requires_grad(self, where, value):
-        for parameter in (self.outer if where == "parent" else self.bn).parameters():
-            parameter.requires_grad = value
+    def untrack(self, how):
+        if how == "switch":
+            self.bn.track_running_stats = False
+        else:
+            self.bn.running_mean = self.bn.running_var = None
 
     def get_state(self):
-        tensors = {name: getattr(self.bn, own) for name, own in NAMES.items()}
-        return {name: t.detach().cpu().numpy().copy() for name, t in tensors.items() if t is not None}
+        return {name: array(tensor) for name, tensor in held_by(self.bn).items()}
 
     def set_state(self, state):
+        held = held_by(self.bn)
         with torch.no_grad():
             for name, value in state.items():
-                getattr(self.bn, NAMES[name]).copy_(torch.tensor(value))
+                held[name].copy_(torch.tensor(value))
+
+    def snapshot(self):
+        return self.outer.state_dict()
+
+    def look(self, held):
+        own = {key.rpartition(".")[2]: tensor for key, tensor in held.items()}
+        return {name: array(own[key]) for name, key in STATE.items() if key in own}
+
+    def reload(self, missing=()):
+        state = self.outer.state_dict()
+        if missing:
+            # A new dict: the one of state_dict() also says the version of its format, which old files do not.
+            left_out = {STATE[name] for name in missing}
+            state = OrderedDict(item for item in state.items() if item[0].rpartition(".")[2] not in left_out)
+        file = io.BytesIO()
+        torch.save(state, file)
+        file.seek(0)
+        if missing:
+            self.outer.load_state_dict(torch.load(file))
+            return
+        fresh = type(self)(self.layer, structure=self.structure, execution=self.execution, device=self.device)
+        fresh.outer.load_state_dict(torch.load(file))
+        self.__dict__.update(fresh.__dict__)
 
     def facts(self):
         default = torch.nn.BatchNorm1d(3)
+        arrays = {name: array(tensor) for name, tensor in held_by(default).items()}
         return {
             "momentum": default.momentum,
             "epsilon": default.eps,
+            "axis": 1,
             "state": list(default.state_dict()),
-            "parameters dtype": str(default.weight.dtype),
+            "initial values": {n: values(a) for n, a in arrays.items()},
+            "state dtypes": {n: str(a.dtype) for n, a in arrays.items()},
+            "counter": STATE["count"],
+            "arguments": list(inspect.signature(torch.nn.BatchNorm1d.__init__).parameters)[1:],
+            "call arguments": list(inspect.signature(torch.nn.BatchNorm1d.forward).parameters)[1:],
             "threads": torch.get_num_threads(),
         }
 
 
-def momentum(asked):
-    """Return the constructor's argument: torch's momentum is the weight of the new statistic."""
-    if asked is None:
-        return {}
-    if asked.get("cumulative"):
-        return {"momentum": None}
-    return {"momentum": asked["raw"] if "raw" in asked else 1 - asked["keep"]}
+def affine(kind, layer):
+    """Return the arguments that say which parameters there are."""
+    if layer["scale"] == layer["offset"]:
+        return {"affine": layer["scale"]}
+    if layer["offset"]:
+        raise Unsupported("torch.nn has no batch normalization with an offset and without a scale")
+    if "bias" not in inspect.signature(kind).parameters:
+        raise Unsupported("this release of torch.nn has one switch, affine, for scale and offset together")
+    return {"affine": True, "bias": False}
+
+
+def held_by(module):
+    """Return the tensors of a BatchNorm, those that it has."""
+    found = {name: getattr(module, own) for name, own in STATE.items()}
+    return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+
+def values(array):
+    """Return the number that an array is filled with; torch 1.0 and 1.1 draw the scale by chance."""
+    return array.flat[0].item() if (array == array.flat[0]).all() else "random"

@@ -1,0 +1,26 @@
+"""An axis: a question where implementations legitimately differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A question where implementations legitimately differ; the first variant is assumed until asked.
+
+    by_place: the answer may depend on where the layer stands (rank, channel position, dtype) and is looked up
+    there by every other case; otherwise a situation is a case of its own and decides nothing elsewhere.
+    accuracy: the variants are classes of accuracy, the tightest first: each allows what the one before does
+    and more, so the first that fits is the answer.
+    """
+
+    id: str
+    question: str
+    variants: Mapping[str, str]
+    by_place: bool = True
+    accuracy: bool = False
+
+    @property
+    def default(self) -> str:
+        """The variant assumed where the axis was not asked."""
+        return next(iter(self.variants))

@@ -1,0 +1,70 @@
+"""The dialect of one implementation, and what it leaves open."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bnspec.spec.axis import Axis
+from bnspec.spec.behaviour import BEHAVIOUR
+from bnspec.spec.numbers import NUMBERS
+
+AXES: Mapping[str, Axis] = {axis.id: axis for axis in (*BEHAVIOUR, *NUMBERS)}
+
+
+class SuiteError(Exception):
+    """A case that breaks a rule of the suite; the message names it."""
+
+
+class UndecidedError(Exception):
+    """The answer to an axis that an expectation needs was not decided."""
+
+    def __init__(self, axis: str, situation: str) -> None:
+        super().__init__(f"{axis}[{situation}]")
+        self.axis = axis
+
+
+class UndefinedError(Exception):
+    """A dialect's own formula has no value here: whatever a layer gives, it is not wrong."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """(axis, situation) → variant: what turns the reference into one implementation's expected behaviour.
+
+    undecided: the axes and situations that were asked without a single variant fitting.
+    """
+
+    answers: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    undecided: frozenset[tuple[str, str]] = frozenset()
+
+    def variant(self, axis: str, situation: str) -> str:
+        """Return the answer to `axis` in `situation`.
+
+        Where the axis was not asked in that situation: its answer elsewhere, if all situations agree; its
+        default, if it was asked nowhere. Raises UndecidedError where it was asked and not decided, or where
+        other situations disagree.
+        """
+        if (axis, situation) in self.undecided:
+            raise UndecidedError(axis, situation)
+        if (axis, situation) in self.answers:
+            return self.answers[axis, situation]
+        elsewhere = {variant for (asked, _), variant in self.answers.items() if asked == axis}
+        if len(elsewhere) > 1 or (not elsewhere and any(asked == axis for asked, _ in self.undecided)):
+            raise UndecidedError(axis, situation)
+        return elsewhere.pop() if elsewhere else AXES[axis].default
+
+    def most_accurate(self) -> "Dialect":
+        """Return this dialect with the best class wherever an axis asks for accuracy."""
+        best = {
+            (axis, situation): AXES[axis].default if AXES[axis].accuracy else variant
+            for (axis, situation), variant in self.answers.items()
+        }
+        return Dialect(best, frozenset(asked for asked in self.undecided if not AXES[asked[0]].accuracy))
+
+    def answering(self, answers: Mapping[str, str], situation: str) -> "Dialect":
+        """Return this dialect with other answers in one situation."""
+        changed = {(axis, situation): variant for axis, variant in answers.items()}
+        return Dialect({**self.answers, **changed}, self.undecided - changed.keys())
+
+    def not_deciding(self, axes: Iterable[str], situation: str) -> "Dialect":
+        """Return this dialect with axes that were asked in a situation and not decided."""
+        return Dialect(self.answers, self.undecided | {(axis, situation) for axis in axes})

@@ -1,0 +1,91 @@
+"""What the two APIs of torch share: tensors and their types, the recorded call, its gradient, the momentum."""
+
+import inspect
+
+import numpy as np
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from bnspec.worker.adapter import Adapter, Unsupported, bfloat16
+
+# torch 1.11 made a second implementation of checkpointing, the one that later releases' documentation asks for.
+RECOMPUTE = {"use_reentrant": False} if "use_reentrant" in inspect.signature(checkpoint).parameters else {}
+
+
+class AnyTorch(Adapter):
+    """A batch normalization of torch, run eagerly. A subclass says `forward` and holds `scale` and `offset`."""
+
+    package = "torch"
+
+    def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
+        super().__init__(layer, structure=structure, execution=execution, device=device)
+        types = layer["dtypes"]
+        if layer["rank"] not in (2, 3, 4, 5):
+            raise Unsupported("torch has batch normalization for ranks 2 to 5")
+        if layer["axis"] % layer["rank"] != 1:
+            raise Unsupported("torch normalises over the channel axis 1 only")
+        if layer["mode"] is not None:
+            raise Unsupported("torch is not told a mode where a layer is built: train() and eval() or the call say it")
+        if layer["frozen"]:
+            raise Unsupported("torch takes no word on freezing where a layer is built: requires_grad is set later")
+        if types["compute"] != types["input"]:
+            raise Unsupported("torch takes no type to compute in: the input's type decides")
+        self.input_type, self.parameter_type = (type_called(types[name]) for name in ("input", "parameters"))
+
+    @classmethod
+    def has_device(cls, device):
+        return torch.cuda.is_available()
+
+    def call(self, mode, x, *, mask=None, record=True, collect=True, recompute=False):
+        if mask is not None:
+            raise Unsupported("batch normalization in torch takes no mask")
+        self.recorded = None
+        forward = self.forward(mode)
+        x = torch.tensor(x, dtype=self.input_type, device=self.device, requires_grad=record)
+        with torch.set_grad_enabled(record):
+            y = checkpoint(forward, x, **RECOMPUTE) if recompute else forward(x)
+        self.recorded = x, y
+        return array(y)
+
+    def backward(self, dy):
+        if self.recorded is None:
+            raise ValueError("the last call raised: there is nothing to take the gradient of")
+        x, y = self.recorded
+        leaves = dict(self.parameters(), x=x)
+        for leaf in leaves.values():
+            leaf.grad = None
+        y.backward(torch.tensor(dy, dtype=y.dtype, device=self.device))
+        return {name: array(leaf.grad) for name, leaf in leaves.items() if leaf.grad is not None}
+
+    def forward(self, mode):
+        """Return the function of x that a call in this mode is."""
+        raise NotImplementedError
+
+    def parameters(self):
+        """Return the tensors of scale and offset, those that there are."""
+        raise NotImplementedError
+
+
+def type_called(name):
+    """Return torch's type of that name."""
+    if not hasattr(torch, name):
+        raise Unsupported("this release of torch has no %s" % name)
+    return getattr(torch, name)
+
+
+def array(tensor):
+    """Return a tensor's numbers as NumPy has them."""
+    tensor = tensor.detach().cpu()
+    if str(tensor.dtype) != "torch.bfloat16":
+        return tensor.numpy()
+    # The upper half of the float32 of the same value: tensor.view(dtype) came in 1.7.
+    return bfloat16((tensor.float().numpy().view(np.uint32) >> 16).astype(np.uint16))
+
+
+def momentum(asked):
+    """Return the argument: torch's momentum is the weight of the new statistic."""
+    if asked is None:
+        return {}
+    if asked.get("cumulative"):
+        return {"momentum": None}
+    return {"momentum": asked["raw"] if "raw" in asked else 1 - asked["keep"]}
