@@ -1,9 +1,12 @@
 """`pytest conformance --environment NAME` (or `--python PATH`): the cases as pytest tests, through the same engine."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 
 from bnspec.environments import EnvironmentProblem, at_python, make
-from bnspec.results import Row
+from bnspec.results import FINDINGS, ResultsError, Row, read
 from bnspec.runner import Driver, TargetFailed, Timeouts, judged
 from bnspec.suite import load_cases, with_axes
 from bnspec.targets import Target, choose, parse
@@ -16,6 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--python", default=None, metavar="PATH", help="an interpreter that has the framework")
     group.addoption("--adapter", default=None, metavar="A", help="a built-in adapter or FILE.py:Class")
     group.addoption("--device", default="cpu", choices=["cpu", "cuda"])
+    group.addoption("--known", default=None, metavar="FILE", help="results: findings that are in it are expected")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,9 +33,25 @@ def pytest_configure(config: pytest.Config) -> None:
     except EnvironmentProblem as problem:
         raise pytest.UsageError(str(problem)) from None
     config.stash[TARGET] = target
+    config.stash[KNOWN] = known_findings(config.getoption("--known"), target.adapter)
 
 
 TARGET = pytest.StashKey[Target]()
+KNOWN = pytest.StashKey[Mapping[str, str]]()
+
+
+def known_findings(file: str | None, adapter: str) -> Mapping[str, str]:
+    """Return the findings of an adapter in a results file, by id; there must be results of that adapter."""
+    if file is None:
+        return {}
+    try:
+        targets = read(Path(file)).targets.values()
+    except ResultsError as problem:
+        raise pytest.UsageError(str(problem)) from None
+    rows = next((target.rows for target in targets if target.info["adapter"] == adapter), None)
+    if rows is None:
+        raise pytest.UsageError(f"--known {file}: no results of {adapter} in it")
+    return {identifier: row["verdict"] for identifier, row in rows.items() if row["verdict"] in FINDINGS}
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -69,6 +89,12 @@ def verdicts(request: pytest.FixtureRequest):
         pytest.exit(str(problem), returncode=2)
     yield running
     running.driver.stop()
+
+
+@pytest.fixture(scope="session")
+def known(request: pytest.FixtureRequest) -> Mapping[str, str]:
+    """The verdicts of the findings that are expected, by id."""
+    return request.config.stash[KNOWN]
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def taken(case: Case, trace: Trace) -> bool:
 
 
 def bounded(case: Case, trace: Trace, dialect: Dialect, own: Comparison) -> Row:
-    """Return whether what is right in its own class of accuracy is within the best one too."""
+    """Return whether what is right in its own class of accuracy is within a sound one too."""
     best = compare(case, trace, simulate(case, dialect.most_accurate()))
     if best.fits:
         return row(case, BOUND, "conforms", ratio=best.ratio)
@@ -61,6 +61,10 @@ def bounded(case: Case, trace: Trace, dialect: Dialect, own: Comparison) -> Row:
         for axis, situation in sorted(questions(case, dialect))
         if AXES[axis].accuracy and dialect.variant(axis, situation) != AXES[axis].default
     )
+    sound = compare(case, trace, simulate(case, dialect.sound()))
+    if sound.fits:
+        message = f"{classes}: {worst.ratio:.3g} of the allowance of the best class, within that of its own"
+        return row(case, BOUND, "conforms", ratio=sound.ratio, message=message)
     message = f"{worst.text}. Within its own class ({classes}): {own.ratio:.2g} of the allowance"
     return row(case, BOUND, "imprecise", ratio=worst.ratio, index=worst.index, message=message)
 

@@ -11,7 +11,8 @@ class Axis:
     by_place: the answer may depend on where the layer stands (rank, channel position, dtype) and is looked up
     there by every other case; otherwise a situation is a case of its own and decides nothing elsewhere.
     accuracy: the variants are classes of accuracy, the tightest first: each allows what the one before does
-    and more, so the first that fits is the answer.
+    and more, so the first that fits is the answer. classes: how many of them are sound; a worse one is
+    `imprecise`.
     """
 
     id: str
@@ -19,6 +20,12 @@ class Axis:
     variants: Mapping[str, str]
     by_place: bool = True
     accuracy: bool = False
+    classes: int = 1
+
+    @property
+    def sound(self) -> tuple[str, ...]:
+        """The classes of accuracy that a correct implementation may have, the tightest first."""
+        return tuple(self.variants)[: self.classes]
 
     @property
     def default(self) -> str:

@@ -71,8 +71,9 @@ CLAUSES: Mapping[str, Clause] = {
         ),
         Clause(
             "precision.bound",
-            "Every number is within the allowance of the best class (two passes, wide sums, the type asked for), "
-            "whatever offset, scale, size and dtype; a worse class is told here, with the ratio, and only here.",
+            "Every number is within the allowance of a sound class (two passes or updating, wide sums, centred or "
+            "folded, the type asked for), whatever offset, scale, size and dtype; a worse class is told here, "
+            "with the ratio to the best, and only here.",
         ),
     )
 }

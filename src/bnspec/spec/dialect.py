@@ -1,6 +1,6 @@
 """The dialect of one implementation, and what it leaves open."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bnspec.spec.axis import Axis
@@ -54,11 +54,19 @@ class Dialect:
 
     def most_accurate(self) -> "Dialect":
         """Return this dialect with the best class wherever an axis asks for accuracy."""
-        best = {
-            (axis, situation): AXES[axis].default if AXES[axis].accuracy else variant
+        return self.with_classes(lambda axis, variant: axis.default)
+
+    def sound(self) -> "Dialect":
+        """Return this dialect with a sound class wherever its own class of accuracy is worse than that."""
+        return self.with_classes(lambda axis, variant: variant if variant in axis.sound else axis.sound[-1])
+
+    def with_classes(self, choose: Callable[[Axis, str], str]) -> "Dialect":
+        """Return this dialect with its answers to the axes of accuracy replaced; what they left open is closed."""
+        answers = {
+            (axis, situation): choose(AXES[axis], variant) if AXES[axis].accuracy else variant
             for (axis, situation), variant in self.answers.items()
         }
-        return Dialect(best, frozenset(asked for asked in self.undecided if not AXES[asked[0]].accuracy))
+        return Dialect(answers, frozenset(asked for asked in self.undecided if not AXES[asked[0]].accuracy))
 
     def answering(self, answers: Mapping[str, str], situation: str) -> "Dialect":
         """Return this dialect with other answers in one situation."""

@@ -98,6 +98,7 @@ NUMBERS = (
             "one-pass": "E[x²] − E[x]², which may be negative",
         },
         accuracy=True,
+        classes=2,
     ),
     Axis(
         "precision.centring",
@@ -107,6 +108,7 @@ NUMBERS = (
             "folded": "no: x·k + b with k = scale·r, b = offset − mean·k",
         },
         accuracy=True,
+        classes=2,
     ),
     Axis(
         "precision.half-statistics",
