@@ -138,6 +138,23 @@ def report_command(results: tuple[Path, ...], output: Path) -> None:
     print(f"Report: {output}")
 
 
+@app.command("show")
+@click.argument("name", metavar="CLAUSE|AXIS|CASE|ENVIRONMENT")
+@click.option("--results", multiple=True, type=FILE, metavar="PATH", help="A results file or a folder of them.")
+def show_command(name: str, results: tuple[Path, ...]) -> None:
+    """Show what stands behind a name: sentence, variants, data, margins, latest results, reproducer.
+
+    A part of a name is enough where it fits one alone. Without --results the latest are those of the
+    checkout, else those of the last run.
+    """
+    from bnspec.show import UnknownName, default_results, show
+
+    try:
+        show(name, results_files(results) if results else default_results())
+    except UnknownName as unknown:
+        raise CannotDo(str(unknown)) from None
+
+
 @app.command("environments")
 def environments_command() -> None:
     """List the environments that can be run by name."""
@@ -230,6 +247,7 @@ def main() -> None:
     """Run the command; what cannot be done is one clear line and exit status 2."""
     from bnspec.environments import EnvironmentProblem
     from bnspec.results import ResultsError
+    from bnspec.spec import SuiteError
 
     try:
         # Not app(), which has an exit status 1 of its own for an interruption and for a closed pipe.
@@ -243,7 +261,7 @@ def main() -> None:
     except click.UsageError as problem:
         command = problem.ctx.command_path if problem.ctx else "bnspec"
         cannot_do(f"{problem.format_message()} See {command} --help.")
-    except (CannotDo, EnvironmentProblem, ResultsError) as problem:
+    except (CannotDo, EnvironmentProblem, ResultsError, SuiteError) as problem:
         cannot_do(str(problem))
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python must not complain when it closes stdout.

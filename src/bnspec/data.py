@@ -3,6 +3,7 @@
 import numpy as np
 
 from bnspec.case import Array
+from bnspec.reference.formulations import rounded
 
 SEED = 20261121
 
@@ -53,6 +54,39 @@ def exact_batch(size: tuple[int, ...], axis: int, *, mean: float, deviation: flo
     channel = 2.0 ** np.arange(moved[-1])
     values = channel * (mean + deviation * signs[:, None])
     return np.ascontiguousarray(np.moveaxis(values.reshape(moved), -1, axis)).astype(np.float32)
+
+
+def many(rank: int, axis: int, features: int, count: int) -> tuple[int, ...]:
+    """Return the input shape of a rank with `count` values per channel, a multiple of 8."""
+    return shape(rank, axis, features, batch=count // int(np.prod(SPATIAL[rank])))
+
+
+def long_batch(size: tuple[int, ...], axis: int) -> Array:
+    """Return values c ± d, by turns, whose sums are exact as long as they are short.
+
+    c and d have few bits, so that a chain of 1,024 values, or a tree of such chains, loses nothing; added one by
+    one, tens of thousands lose a part of a last bit with every value, always to the same side. The mean is a
+    fifth of the deviation, so that one pass is as accurate as two.
+    """
+    moved = np.moveaxis(np.empty(size, dtype=bool), axis, -1).shape
+    centre, deviation = channels(moved[-1], 1639 / 2**14, -1633 / 2**14), channels(moved[-1], 33 / 64, 37 / 64)
+    pair = np.stack([centre + deviation, centre - deviation])
+    values = np.tile(pair, (int(np.prod(moved[:-1])) // 2, 1))
+    return np.ascontiguousarray(np.moveaxis(values.reshape(moved), -1, axis))
+
+
+def repeated(size: tuple[int, ...], axis: int, *, seed: int, mean: float = 0.5, block: int = 4096) -> Array:
+    """Return a batch whose every channel repeats a block of values: large, and made in no time."""
+    moved = np.moveaxis(np.empty(size, dtype=bool), axis, -1).shape
+    count = int(np.prod(moved[:-1]))
+    values = batch((min(block, count), moved[-1]), -1, seed=seed, mean=mean)
+    tiled = np.tile(values, (count // len(values), 1))
+    return np.ascontiguousarray(np.moveaxis(tiled.reshape(moved), -1, axis))
+
+
+def held(values: Array, dtype: str) -> Array:
+    """Return numbers rounded to a type and held so that they can travel: a bfloat16 as its float32."""
+    return rounded(values, dtype).astype("float32" if dtype == "bfloat16" else dtype)
 
 
 def channels(features: int, *values: float) -> Array:

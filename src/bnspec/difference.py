@@ -7,6 +7,7 @@ import numpy as np
 
 from bnspec.case import Array, Case
 from bnspec.expectation import Expectation, Expected
+from bnspec.reference.statistics import PART, Floats
 
 LIMIT = 1.0
 """A number is right up to this many allowances."""
@@ -209,23 +210,50 @@ def array_differences(name: str, shown: Shown, expected: Expected) -> Iterator[D
     if expected.dtype is not None and shown.dtype(name) != expected.dtype:
         text = f"{name} has dtype {shown.dtype(name)}; expected {expected.dtype}"
         yield Difference(0, name, "dtype", np.inf, np.inf, text)
-    decided = allowance < np.inf
-    if not decided.any():
+    found = worst_number(observed, expected)
+    if found is None:
         return
-    found = observed.astype(np.float64)
+    place, ratio, error, largest = found
+    index = tuple(int(i) for i in np.unravel_index(place, observed.shape))
+    text = f"{name}{list(index)} = {float(observed[index]):.9g}; expected {value[index]:.9g}"
+    if np.isfinite(error):
+        text += f" ± {allowance[index]:.2g} (error {error:.3g})"
+    yield Difference(0, name, "number", ratio, largest, text, index)
+
+
+def worst_number(observed: Array, expected: Expected) -> tuple[int, float, float, float] | None:
+    """Return place, ratio and error of the number that is most allowances off, and the largest error of any.
+
+    Places count along the flattened array. None where no number is judged.
+    """
+    shown, value, allowance = (array.reshape(-1) for array in (observed, expected.value, expected.allowance))
+    worst, judged, exact = (0, -1.0, 0.0, 0.0), False, expected.inexact
+    for start in range(0, shown.size, PART):
+        piece = slice(start, start + PART)
+        ratio, error, same = errors(shown[piece].astype(np.float64), value[piece], allowance[piece])
+        if expected.nonnegative:
+            error[shown[piece] < 0] = ratio[shown[piece] < 0] = np.inf
+        decided = allowance[piece] < np.inf
+        exact = exact and bool(same.all())
+        if decided.any():
+            judged = True
+            ratio[~decided] = -1.0
+            place, largest = int(ratio.argmax()), max(worst[3], float(error[decided].max()))
+            if ratio[place] > worst[1]:
+                worst = (start + place, float(ratio[place]), float(error[place]), largest)
+            else:
+                worst = (*worst[:3], largest)
+    if not judged:
+        return None
+    return (0, np.inf, np.inf, np.inf) if exact else worst
+
+
+def errors(found: Floats, value: Floats, allowance: Floats) -> tuple[Floats, Floats, Array]:
+    """Return the errors of some numbers in allowances, the errors, and which numbers are as expected."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.array(np.abs(found - value))  # an array also where there is one number
-        ratio = np.array(error / allowance)
+        error = np.abs(found - value)
+        ratio = error / allowance
     error[np.isnan(error)] = ratio[np.isnan(ratio)] = np.inf
     same = (found == value) | (np.isnan(found) & np.isnan(value))
     error[same] = ratio[same] = 0.0
-    if expected.nonnegative:
-        error[found < 0] = ratio[found < 0] = np.inf
-    if expected.inexact and same.all():
-        error[:] = ratio[:] = np.inf
-    ratio[~decided] = -1.0
-    index = tuple(int(i) for i in np.unravel_index(ratio.argmax(), ratio.shape))
-    text = f"{name}{list(index)} = {found[index]:.9g}; expected {value[index]:.9g}"
-    if np.isfinite(error[index]):
-        text += f" ± {allowance[index]:.2g} (error {error[index]:.3g})"
-    yield Difference(0, name, "number", float(ratio[index]), float(error[decided].max()), text, index)
+    return ratio, error, same

@@ -99,7 +99,10 @@ def reference() -> Environment:
 
 
 def frameworks() -> dict[str, Environment]:
-    """Return the newest listed environment of every framework, by the framework's name."""
+    """Return the newest listed environment of every framework, by the framework's name.
+
+    Keras has backends: of equal ones it is that on TensorFlow, its own default.
+    """
     from packaging.version import Version
 
     def version(environment: Environment) -> Version:
@@ -107,7 +110,7 @@ def frameworks() -> dict[str, Environment]:
         return Version(found[1] if found else "0")
 
     newest: dict[str, Environment] = {REFERENCE: reference()}
-    for environment in sorted(listed(), key=lambda e: (e.families[0], version(e))):
+    for environment in sorted(listed(), key=lambda e: (e.families[0], version(e), "tensorflow" in e.families)):
         newest[environment.families[0]] = environment
     return newest
 
@@ -125,6 +128,8 @@ def find(text: str) -> Environment:
     partly = [name for name in by_name if text in name]
     if len(partly) == 1:
         return by_name[partly[0]]
+    if partly:
+        raise EnvironmentProblem(f"{text!r} is a part of several names; expected more of one of {', '.join(partly)}.")
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
@@ -146,11 +151,13 @@ def from_requirements(text: str, requirements: list[str], known: Mapping[str, En
     The framework's companions (a backend, numpy) come along without a version where they are not given.
     """
     wanted = {normal(r.partition("==")[0]): r.partition("==")[2] for r in requirements}
-    for environment in listed():
+    everything = [*known.values(), *listed()]
+    for environment in everything:
         if wanted.items() <= environment.pins.items() and normal(next(iter(wanted))) == environment.families[0]:
             return environment
     family = next((name for name in wanted if name in known), next(iter(wanted)).removesuffix("-cpu"))
-    like = known.get(family) or next((e for e in listed() if family in e.families), None)
+    alike = [e for e in everything if e.families[0] == family] or [e for e in everything if family in e.families]
+    like = max(alike, key=lambda e: len(wanted.keys() & e.pins.keys()), default=None)
     companions = [normal(requirement.partition("==")[0]) for requirement in like.requirements] if like else []
     given = {name.removesuffix("-cpu") for name in wanted}
     missing = [name for name in [*companions, "numpy"] if name.removesuffix("-cpu") not in given]

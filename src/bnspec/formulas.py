@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from bnspec.reference import (
     training_gradients,
 )
 from bnspec.reference import allowance as allow
+from bnspec.reference import formulations
 from bnspec.reference.forward import blend
-from bnspec.reference.statistics import Floats, along, rows
+from bnspec.reference.statistics import Floats, along, parts, rows
 
 Parameters = Mapping[str, Floats]
 """scale and offset, those that the layer has."""
@@ -85,8 +86,11 @@ def of_batch(
     spread: what is not finite in one channel makes every channel NaN.
     """
     weights = None if mask is None else np.expand_dims(mask, layer.axis % x.ndim)
-    found = moments(x, axis=layer.axis, mask=weights)
-    delta = allow.of_moments(x, axis=layer.axis, mask=weights, arithmetic=arithmetic)
+    if arithmetic.formulated and weights is None:
+        found = formulations.moments(x, axis=layer.axis, arithmetic=arithmetic)
+    else:
+        found = moments(x, axis=layer.axis, mask=weights)
+    delta = allow.of_moments(x, axis=layer.axis, mask=weights, arithmetic=arithmetic, batch=None if arithmetic.formulated else found)
     lost = np.zeros(found.mean.shape, dtype=bool)
     if weighted:
         lost |= np.isnan(rows(x, layer.axis)).any(axis=0)
@@ -95,7 +99,7 @@ def of_batch(
     if lost.any():
         found = Moments(np.where(lost, np.nan, found.mean), np.where(lost, np.nan, found.variance), found.count)
     statistics = Statistics(State(found.mean, found.variance), delta.mean, delta.variance)
-    return Batch(x, statistics, found, (id(x), id(mask), weighted, spread))
+    return Batch(x, statistics, found, (id(x), id(mask), weighted, spread, arithmetic))
 
 
 def of_shown(y: Expected, layer: Layer, arithmetic: Arithmetic, key: Hashable) -> Batch:
@@ -198,27 +202,42 @@ def output(
     noise: Parameters | None = None,
 ) -> Expected:
     """Return scale·x̂ + offset with some statistics. noise: the allowances of scale and offset themselves."""
-    given: dict[str, Any] = {
-        "mean": used.state.mean,
-        "variance": used.state.variance,
-        "epsilon": layer.epsilon,
-        "axis": layer.axis,
-    }
+    value, bound = np.empty(x.shape), np.empty(x.shape)
+    for part, where in parts(x, layer.axis):
+        statistics = (used.state.mean, used.state.variance, used.mean_allowance, used.variance_allowance)
+        own = {name: vector[where] for name, vector in parameters.items()}
+        errors = {name: vector[where] for name, vector in (noise or {}).items()}
+        found = part_of_output(x[part], *(v[where] for v in statistics), layer, own, arithmetic, dtype, errors)
+        value[part], bound[part] = found.value, found.allowance
+    return Expected(value, bound, dtype)
+
+
+def part_of_output(
+    x: Array,
+    mean: Floats,
+    variance: Floats,
+    mean_allowance: Floats,
+    variance_allowance: Floats,
+    layer: Layer,
+    parameters: Parameters,
+    arithmetic: Arithmetic,
+    dtype: str,
+    noise: Parameters,
+) -> Expected:
+    """Return the output of some channels."""
+    given: dict[str, Any] = {"mean": mean, "variance": variance, "epsilon": layer.epsilon, "axis": layer.axis}
     affine: dict[str, Any] = dict(parameters)
     bound = allow.of_normalized(
-        x,
-        mean_allowance=used.mean_allowance,
-        variance_allowance=used.variance_allowance,
-        arithmetic=arithmetic,
-        **given,
+        x, mean_allowance=mean_allowance, variance_allowance=variance_allowance, arithmetic=arithmetic, **given
     )
     normalized = normalize(x, **given)
     final = allow.of_output(normalized, bound, axis=layer.axis, arithmetic=arithmetic, **affine)
-    for name, error in (noise or {}).items():
+    for name, error in noise.items():
         wide = along(error, axis=layer.axis, rank=x.ndim)
         final = final + (wide * (np.abs(normalized) + bound) if name == "scale" else wide)
-    nowhere = along(np.isnan(used.state.mean + used.state.variance), axis=layer.axis, rank=x.ndim)
-    return returned(normalize(x, **given, **affine), np.where(nowhere, 0.0, final), dtype)
+    compute = partial(formulations.output, arithmetic=arithmetic) if arithmetic.formulated else normalize
+    nowhere = along(np.isnan(mean + variance), axis=layer.axis, rank=x.ndim)
+    return returned(compute(x, **given, **affine), np.where(nowhere, 0.0, final), dtype)
 
 
 def gradients(

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,7 @@ from bnspec.judge import blocked, explanation, fault, not_judged, row
 from bnspec.reference.statistics import Floats
 from bnspec.results import Row
 from bnspec.simulate import Memory, Recorder, simulate
-from bnspec.spec import AXES, Dialect, UndecidedError
+from bnspec.spec import AXES, Dialect, SuiteError, UndecidedError
 
 MARGIN = 10.0
 """A case that claims to tell rivals apart has at least this many allowances between them."""
@@ -29,7 +29,9 @@ class Rivals:
     """The rival answers of an axis case, and what each expects.
 
     missing: the answers of which it is not known what they expect; undecided: why: it depends on an axis
-    that was not decided; asked: the axes that the expectations depend on, the rivals' own among them.
+    that was not decided; asked: the axes that the expectations depend on, the rivals' own among them;
+    formulated: where the rivals are classes of accuracy, what an implementation of each shows, with its errors;
+    memory: what was computed for all this.
     """
 
     answers: tuple[Mapping[str, str], ...]
@@ -37,11 +39,21 @@ class Rivals:
     undecided: UndecidedError | None = None
     asked: frozenset[str] = frozenset()
     missing: tuple[Mapping[str, str], ...] = ()
+    formulated: tuple[tuple[Expectation, ...], ...] = ()
+    memory: Memory = field(default_factory=dict)
 
     @cached_property
     def apart(self) -> Array:
-        """The largest distance between any two rivals, in allowances; infinite where a fact differs."""
-        return distances(self.expected)
+        """The largest distance between any two rivals, in allowances; infinite where a fact differs.
+
+        Between classes of accuracy: what the worse one computes, in allowances of the better one.
+        """
+        apart = distances(self.expected)
+        classes = [accuracy(answer) for answer in self.answers]
+        for i, j in itertools.permutations(range(len(self.formulated)), 2):
+            if classes[i] < classes[j]:
+                apart[i, j] = apart[j, i] = error(self.expected[i], self.formulated[j])
+        return apart
 
     @cached_property
     def pairs(self) -> dict[str, dict[tuple[str, str], float | None]]:
@@ -77,46 +89,86 @@ class Rivals:
         }
 
 
-def rivals(case: Case, dialect: Dialect) -> Rivals:
+def rivals(case: Case, dialect: Dialect, memory: Memory | None = None) -> Rivals:
     """Simulate every rival of an axis case, the rest of the dialect as it is."""
-    memory: Memory = {}
-    answers, expected, missing, why = [], [], [], None
+    memory = {} if memory is None else memory
+    answers, expected, formulated, missing, why = [], [], [], [], None
     asked: set[str] = set()
     for rival in case.rivals:
         recorder = Recorder(dialect.answering(rival, case.situation))
         try:
             expected.append(simulate(case, recorder, memory))
+            if accuracy(rival):
+                formulated.append(simulate(case, recorder, memory, formulated=True))
             answers.append(rival)
         except UndecidedError as undecided:
             missing.append(rival)
             why = undecided
         asked.update(axis for axis, _ in recorder.asked)
-    return Rivals(tuple(answers), tuple(expected), why, frozenset(asked), tuple(missing))
+    return Rivals(
+        tuple(answers), tuple(expected), why, frozenset(asked), tuple(missing), tuple(formulated), memory
+    )
+
+
+def accuracy(answer: Mapping[str, str]) -> tuple[int, ...]:
+    """Return the classes of accuracy of an answer that a formulation computes, 0 for the best."""
+    named = ((AXES[axis], variant) for axis, variant in answer.items() if axis.startswith("precision."))
+    return tuple(list(axis.variants).index(variant) for axis, variant in named if axis.accuracy)
+
+
+def error(expected: Sequence[Expectation], shown: Sequence[Expectation]) -> float:
+    """Return the largest error of what an implementation shows, in the allowances of what is expected."""
+    worst = 0.0
+    for step, other in zip(expected, shown, strict=True):
+        for name, numbers in step.values.items():
+            found = other.values[name]
+            if found.dtype != numbers.dtype:
+                return np.inf
+            with np.errstate(invalid="ignore", divide="ignore"):
+                ratio = np.asarray(np.abs(found.value - numbers.value) / numbers.allowance)  # a counter is 0-d
+            ratio[(found.value == numbers.value) | (numbers.allowance == np.inf)] = 0.0
+            ratio[np.isnan(ratio)] = np.inf
+            if numbers.nonnegative:
+                ratio[found.value < 0] = np.inf
+            worst = max(worst, float(ratio.max(initial=0.0)))
+    return worst
 
 
 Prepared = Mapping[str, Rivals]
-"""By key: the rivals of cases that ask no other axis, and so expect the same in every dialect."""
+"""By key: the rivals of every axis case in the dialect in which nothing was decided yet."""
 
 
 def prepare(cases: Sequence[Case]) -> Prepared:
-    """Simulate ahead of the traces what does not depend on them, once for all targets of a run."""
+    """Simulate ahead of the traces what does not depend on them, once for all targets of a run.
+
+    Raises SuiteError for an axis case that cannot tell its rivals apart.
+    """
     found = {}
     for case in cases:
+        if not case.rivals:
+            continue
         candidates = rivals(case, Dialect())
-        if case.rivals and candidates.asked <= {*case.clauses, *LATER}:
-            candidates.margins  # noqa: B018 - computed here, while the workers import
-            found[case.key] = candidates
+        for axis, margin in candidates.margins.items():
+            if margin < MARGIN:
+                raise SuiteError(
+                    f"{case.key}: two answers to {axis} are only {margin:.2g} allowances apart; expected {MARGIN:g}"
+                )
+        found[case.key] = candidates
     return found
 
 
-def ready(case: Case, dialect: Dialect, prepared: Prepared) -> Rivals | None:
-    """Return what was simulated ahead, where the dialect computes with the accuracy that was assumed then."""
+def in_dialect(case: Case, dialect: Dialect, prepared: Prepared) -> Rivals:
+    """Return the rivals in a dialect: as simulated ahead, where it answers what they ask as was assumed then."""
     found = prepared.get(case.key)
-    asked = [axis for axis in LATER if found and axis in found.asked and axis not in case.clauses]
+    if found is None:
+        return rivals(case, dialect)
+    asked = found.asked - {*case.clauses}
     try:
-        return found if all(dialect.variant(axis, case.where) == AXES[axis].default for axis in asked) else None
+        if asked <= {*LATER} and all(dialect.variant(axis, case.where) == AXES[axis].default for axis in asked):
+            return found
     except UndecidedError:
-        return None
+        pass
+    return rivals(case, dialect, found.memory)
 
 
 def distances(expected: Sequence[Sequence[Expectation]]) -> Array:
@@ -162,7 +214,9 @@ def value_distances(value: Floats, bound: Floats, own: int) -> Floats:
     return np.asarray(ratio.max(axis=1, initial=0.0))
 
 
-def identify(case: Case, trace: Trace, dialect: Dialect, prepared: Prepared | None = None) -> tuple[list[Row], Dialect]:
+def identify(
+    case: Case, trace: Trace, dialect: Dialect, prepared: Prepared | None = None, *, hints: bool = True
+) -> tuple[list[Row], Dialect]:
     """Match an axis case's trace against its rivals: a row per axis, and the dialect with the answers.
 
     Where some rivals cannot be simulated, one that fits still counts, for every clause is then verified in
@@ -171,13 +225,14 @@ def identify(case: Case, trace: Trace, dialect: Dialect, prepared: Prepared | No
     if trace.status != "ran":
         rows = not_judged(case, trace)
         return rows, dialect if trace.status == "unsupported" else dialect.not_deciding(case.clauses, case.situation)
-    candidates = ready(case, dialect, prepared or {}) or rivals(case, dialect)
+    candidates = in_dialect(case, dialect, prepared or {})
     judged = Judged(case, trace)
     best = [i for i, expected in enumerate(candidates.expected) if judged.fits(expected)]
     if not best and candidates.undecided:
         return blocked(case, candidates.undecided), dialect.not_deciding(case.clauses, case.situation)
     if not best:
-        return unexplained(case, trace, candidates, [judged.compare(e) for e in candidates.expected], dialect)
+        compared = [judged.compare(expected) for expected in candidates.expected]
+        return unexplained(case, trace, candidates, compared, dialect, hints=hints)
     best = tightest(case, candidates, best)
     ratio = max(judged.compare(candidates.expected[i]).ratio for i in best)
     margins = candidates.margins
@@ -227,7 +282,7 @@ def decided(case: Case, axis: str, variant: str, ratio: float, margin: float | N
 
 
 def unexplained(
-    case: Case, trace: Trace, candidates: Rivals, compared: Sequence[Comparison], dialect: Dialect
+    case: Case, trace: Trace, candidates: Rivals, compared: Sequence[Comparison], dialect: Dialect, *, hints: bool
 ) -> tuple[list[Row], Dialect]:
     """Return the rows of a case that no rival fits: at least one axis is violated, the others are decided.
 
@@ -249,7 +304,8 @@ def unexplained(
         if axis not in faulty:
             rows.append(decided(case, axis, variant, compared[nearest].ratio, margins.get(axis)))
     found = dialect.answering(answers, case.situation)
-    hint = explanation(case, trace, found.answering(candidates.answers[nearest], case.situation))
+    nearby = found.answering(candidates.answers[nearest], case.situation)
+    hint = explanation(case, trace, nearby) if hints else ""
     faults = [
         fault(case, axis, trace, compared[nearest], hint, candidates.answers[nearest], margins.get(axis))
         for axis in faulty

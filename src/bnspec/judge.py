@@ -8,7 +8,7 @@ from bnspec.case import Case
 from bnspec.difference import Comparison, Trace, compare
 from bnspec.measure import gradient, output, update
 from bnspec.results import Row
-from bnspec.simulate import questions, simulate
+from bnspec.simulate import Memory, questions, simulate
 from bnspec.spec import AXES, Dialect, UndecidedError, UndefinedError
 
 BOUND = "precision.bound"
@@ -17,14 +17,20 @@ EPSILONS = (0.0, 1e-5, 1e-3)
 """What layers use that do not use the ε they were given."""
 
 
-def verify(case: Case, trace: Trace, dialect: Dialect, *, hints: bool = True) -> list[Row]:
-    """Judge a clause case in the observed dialect. hints: say what change would have fitted; it takes time."""
+def verify(
+    case: Case, trace: Trace, dialect: Dialect, memory: Memory | None = None, *, hints: bool = True
+) -> list[Row]:
+    """Judge a clause case in the observed dialect.
+
+    memory: of what was simulated of this case before. hints: say what change would have fitted; it takes time.
+    """
+    memory = {} if memory is None else memory
     if trace.status != "ran":
         return not_judged(case, trace)
     if taken(case, trace):
         return [row(case, case.clauses[0], "unsupported", message="the call that should raise does not")]
     try:
-        expected = simulate(case, dialect)
+        expected = simulate(case, dialect, memory)
     except UndecidedError as undecided:
         return blocked(case, undecided)
     except UndefinedError as undefined:
@@ -34,7 +40,7 @@ def verify(case: Case, trace: Trace, dialect: Dialect, *, hints: bool = True) ->
     comparison = compare(case, trace, expected)
     clause = case.clauses[0]
     if clause == BOUND and comparison.fits and comparison.judged:
-        return [bounded(case, trace, dialect, comparison)]
+        return [bounded(case, trace, dialect, comparison, memory)]
     if not comparison.fits:
         hint = "" if comparison.refused or not hints else explanation(case, trace, dialect)
         return [fault(case, clause, trace, comparison, hint)]
@@ -50,9 +56,9 @@ def taken(case: Case, trace: Trace) -> bool:
     return any(step.do == "attempt" and shown.error is None for step, shown in steps)
 
 
-def bounded(case: Case, trace: Trace, dialect: Dialect, own: Comparison) -> Row:
+def bounded(case: Case, trace: Trace, dialect: Dialect, own: Comparison, memory: Memory) -> Row:
     """Return whether what is right in its own class of accuracy is within a sound one too."""
-    best = compare(case, trace, simulate(case, dialect.most_accurate()))
+    best = compare(case, trace, simulate(case, dialect.most_accurate(), memory))
     if best.fits:
         return row(case, BOUND, "conforms", ratio=best.ratio)
     worst = best.worst
@@ -61,7 +67,7 @@ def bounded(case: Case, trace: Trace, dialect: Dialect, own: Comparison) -> Row:
         for axis, situation in sorted(questions(case, dialect))
         if AXES[axis].accuracy and dialect.variant(axis, situation) != AXES[axis].default
     )
-    sound = compare(case, trace, simulate(case, dialect.sound()))
+    sound = compare(case, trace, simulate(case, dialect.sound(), memory))
     if sound.fits:
         message = f"{classes}: {worst.ratio:.3g} of the allowance of the best class, within that of its own"
         return row(case, BOUND, "conforms", ratio=sound.ratio, message=message)

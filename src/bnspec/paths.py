@@ -18,6 +18,19 @@ def suite_folder() -> Path:
     raise FileNotFoundError(f"no folder `conformance` beside {package}; reinstall bnspec")
 
 
+@functools.cache
+def mutants_folder() -> Path:
+    """Return the folder of the implementations for the self-test: `tests/mutants`, or `mutants` in a wheel.
+
+    Raises FileNotFoundError where there is neither.
+    """
+    package = Path(__file__).parent
+    for candidate in (package / "mutants", package.parent.parent / "tests" / "mutants"):
+        if candidate.is_dir():
+            return candidate
+    raise FileNotFoundError(f"no folder `mutants` beside {package}; reinstall bnspec")
+
+
 def cache_folder() -> Path:
     """Return the folder for environments and unnamed results: $BNSPEC_CACHE, or the user's cache folder."""
     if given := os.environ.get("BNSPEC_CACHE"):

@@ -1,8 +1,8 @@
 """The results stream: JSON Lines, written as cases finish, never rewritten.
 
 Records, by their `record` field: `run` first (provenance of the command), then per target `target` (its
-environment), `case` (one verdict) and `target-end` (counts), and `footer` last. Without a footer the run is
-partial. The schema is `results.schema.json` beside this file; reading validates every line against it.
+environment), `case` (one verdict) and `target-end` (counts), and `footer` last. A self-test has records
+`implementation` in their place. Without a footer the run is partial. The schema is `results.schema.json` beside this file; reading validates every line against it.
 """
 
 import functools
@@ -19,7 +19,7 @@ from typing import Any, Self, TextIO
 
 from bnspec.worker.frames import too_deep
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2 added the record `implementation`; 1 is still read
 SYNC_SECONDS = 0.2
 
 VERDICTS: Mapping[str, str] = {
@@ -118,6 +118,7 @@ class Writer:
         self.held.append(line + "\n")
         if record == "case":
             self.counts[fields["verdict"]] = self.counts.get(fields["verdict"], 0) + 1
+        if record in ("case", "implementation"):
             self.open()
         self.flush()
 
@@ -165,12 +166,16 @@ class TargetResults:
 
 @dataclass(frozen=True)
 class Results:
-    """One results file: provenance, targets by name, and whether the run came to its end."""
+    """One results file: provenance, targets by name, and whether the run came to its end.
+
+    implementations: of a self-test, each wrong or correct one and what it met.
+    """
 
     source: str
     run: Mapping[str, Any]
     targets: Mapping[str, TargetResults]
     complete: bool
+    implementations: tuple[Mapping[str, Any], ...] = ()
 
 
 @functools.cache
@@ -204,6 +209,7 @@ def read(path: Path) -> Results:
     infos: dict[str, Mapping[str, Any]] = {}
     rows: dict[str, dict[str, Mapping[str, Any]]] = {}
     ended: set[str] = set()
+    implementations: list[Mapping[str, Any]] = []
     complete = False
     for number, record in stream:
         kind, name = record["record"], str(record.get("target"))
@@ -211,6 +217,8 @@ def read(path: Path) -> Results:
             raise ResultsError(f"{path}:{number}: a second stream in one file; give each a file of its own")
         if kind == "footer":
             complete = True
+        elif kind == "implementation":
+            implementations.append(record)
         elif kind == "target":
             if name in infos:
                 raise ResultsError(f"{path}:{number}: target {name!r} is announced twice")
@@ -225,7 +233,7 @@ def read(path: Path) -> Results:
             rows[name][record["id"]] = record
     order = [*run.get("targets", ()), *infos]  # as they were asked for, not as they came to an end
     targets = {name: TargetResults(infos[name], rows[name], name in ended) for name in order if name in infos}
-    return Results(str(path), run, targets, complete)
+    return Results(str(path), run, targets, complete, tuple(implementations))
 
 
 def parse(path: Path, lines: list[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -281,4 +289,6 @@ def merge(files: Iterable[Results]) -> Results:
     listed = list(files)
     targets = {name: target for results in listed for name, target in results.targets.items()}
     complete = all(results.complete for results in listed)
-    return Results(", ".join(results.source for results in listed), listed[-1].run, targets, complete)
+    implementations = tuple(record for results in listed for record in results.implementations)
+    source = ", ".join(results.source for results in listed)
+    return Results(source, listed[-1].run, targets, complete, implementations)

@@ -16,6 +16,7 @@ from bnspec.judge import not_judged, verify
 from bnspec.memo import Memo
 from bnspec.process import Event, WorkerProcess
 from bnspec.results import Row, one_line
+from bnspec.simulate import Memory
 from bnspec.spec import Dialect
 from bnspec.targets import Target
 from bnspec.worker.frames import encode
@@ -293,11 +294,23 @@ def parse_step(step: Mapping[str, Any], arrays: Sequence[Any], types: Sequence[s
     return Shown(shown, dtypes={name: types[index] for name, index in places.items()})
 
 
-def judge(case: Case, trace: Trace, dialect: Dialect, prepared: Prepared | None = None) -> tuple[list[Row], Dialect]:
-    """Judge one case: its rows, and the dialect with what an axis case adds to it."""
+def judge(
+    case: Case,
+    trace: Trace,
+    dialect: Dialect,
+    prepared: Prepared | None = None,
+    memories: dict[str, Memory] | None = None,
+    *,
+    hints: bool = True,
+) -> tuple[list[Row], Dialect]:
+    """Judge one case: its rows, and the dialect with what an axis case adds to it.
+
+    memories: per case, of what was simulated of it before.
+    """
     if case.rivals:
-        return identify(case, trace, dialect, prepared)
-    return verify(case, trace, dialect), dialect
+        return identify(case, trace, dialect, prepared, hints=hints)
+    memory = None if memories is None else memories.setdefault(case.key, {})
+    return verify(case, trace, dialect, memory, hints=hints), dialect
 
 
 def judged(

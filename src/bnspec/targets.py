@@ -6,28 +6,35 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bnspec.environments import REFERENCE, Environment, EnvironmentProblem, find, installed
+from bnspec.environments import REFERENCE, Environment, EnvironmentProblem, find, installed, normal
 
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A built-in adapter: where it is, and for which versions of which distribution."""
+    """A built-in adapter: where it is, for which versions of which distribution, and what must be beside that."""
 
     name: str
     path: str
     distributions: tuple[str, ...]
     versions: str = ""
+    beside: tuple[str, ...] = ()
 
 
 FOLDER = "bnspec.worker.adapters"
+TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu")
 
 BUILT_IN = (
     BuiltIn(REFERENCE, f"{FOLDER}.reference:Reference", ()),
     BuiltIn("torch.nn", f"{FOLDER}.torch_nn:TorchNN", ("torch",)),
     BuiltIn("torch.functional", f"{FOLDER}.torch_functional:TorchFunctional", ("torch",)),
-    BuiltIn("keras", f"{FOLDER}.keras_eager:Keras", ("keras",), ">=2.4"),
-    BuiltIn("keras", f"{FOLDER}.keras_graph:KerasGraph", ("keras",), "<2.4"),
-    BuiltIn("tf.keras", f"{FOLDER}.keras_eager:TfKeras", ("tensorflow", "tensorflow-cpu"), ">=2,<2.16"),
+    BuiltIn("keras", f"{FOLDER}.keras_eager:Keras", ("keras",), ">=2.4", TENSORFLOW),
+    BuiltIn("keras", f"{FOLDER}.keras_graph:KerasGraph", ("keras",), "<2.4", TENSORFLOW),
+    BuiltIn("keras-jax", f"{FOLDER}.keras_jax:KerasJax", ("keras",), ">=3", ("jax",)),
+    BuiltIn("keras-torch", f"{FOLDER}.keras_torch:KerasTorch", ("keras",), ">=3", ("torch",)),
+    BuiltIn("tf.keras", f"{FOLDER}.keras_eager:TfKeras", TENSORFLOW, ">=2,<2.16"),
+    BuiltIn("tf.nn", f"{FOLDER}.tf_nn:TfNN", TENSORFLOW, ">=2"),
+    BuiltIn("tf.nn.fused", f"{FOLDER}.tf_fused:TfFused", TENSORFLOW, ">=2.2"),
+    BuiltIn("tf.layers", f"{FOLDER}.tf_layers:TfLayers", TENSORFLOW, "<2.16"),
     BuiltIn("flax.linen", f"{FOLDER}.flax_linen:Linen", ("flax",)),
     BuiltIn("flax.nnx", f"{FOLDER}.flax_nnx:NNX", ("flax",), ">=0.12.8"),
     BuiltIn("onnx.reference", f"{FOLDER}.onnx_reference:OnnxReference", ("onnx",), ">=1.13"),
@@ -90,14 +97,18 @@ def adapters(environment: Environment) -> list[BuiltIn]:
     """Return the built-in adapters that an environment can run, that of its main framework first."""
     if environment.families == (REFERENCE,):
         return [BUILT_IN[0]]
+    from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
 
     packages = dict(environment.pins)
     if environment.made and not any(set(b.distributions) & packages.keys() for b in BUILT_IN):
         packages = installed(environment)
     main = environment.families[0] if environment.families else ""
+    there = {*packages, *(normal(Requirement(requirement).name) for requirement in environment.requirements)}
 
     def fits(candidate: BuiltIn) -> bool:
+        if candidate.beside and there.isdisjoint(candidate.beside):
+            return False
         found = next((packages[d] for d in candidate.distributions if d in packages), None)
         if found is None:
             return not packages and main in candidate.distributions

@@ -121,7 +121,12 @@ def write_sample(path: Path, *, skip: tuple[str, ...] = (), run: Mapping[str, An
 def write_target(writer: Writer, target: str, rows: Iterator[dict[str, Any]]) -> None:
     """Write one made-up target."""
     environment, _, adapter = target.partition("/")
-    facts = {"momentum": 0.99, "epsilon": 1e-3, "state": ["gamma", "beta", "moving_mean", "moving_variance"]}
+    facts = {
+        "momentum": 0.1 if "torch" in target else 0.99,
+        "epsilon": 1e-3,
+        "state": ["gamma", "beta", "moving_mean", "moving_variance"],
+        "given another rank": "InvalidArgumentError: " + "the input must have as many axes as the layer; " * 4,
+    }
     packages = {f"package-{number}": f"{number}.0.1" for number in range(40)}
     about = {"environment": environment, "adapter": adapter, "device": "cpu", "execution": "eager"}
     writer.write("target", target=target, packages=packages, facts=facts, **about, **TARGETS[target])
@@ -151,6 +156,36 @@ def sample_cases() -> dict[str, Case]:
             )
             cases[case.key] = case
     return cases
+
+
+def implementation(name: str, **changes: Any) -> dict[str, Any]:
+    """Return the record of a mutant that its clause caught."""
+    own = {"clause": ["stats.stored-variance"], "killed": ["stats.stored-variance[rank2]"], "kills": 1, "named": True}
+    return {"name": name, "kind": "mutant", "fault": "v/(N + 1) is stored", "findings": 0, **own, **changes}
+
+
+IMPLEMENTATIONS = (
+    implementation("divides-by-one-more", kills=7, killed=[f"stats.stored-variance[{name}]" for name in SITUATIONS]),
+    implementation("leaks-a-channel", kills=0, killed=[], named=False, clause=["forward.channels"]),
+    implementation("rounds-its-state", named=False),
+    implementation("two-pass", kind="correct", fault="", clause=[], killed=[], kills=0),
+    implementation("welford", kind="correct", fault="", clause=[], killed=[], kills=0, findings=2),
+)
+
+
+def write_selftest(path: Path) -> Results:
+    """Write and read the made-up results of a self-test, of no target."""
+    with Writer(path) as writer:
+        writer.write("run", **{**RUN, "cases": 100, "command": ["bnspec", "selftest"]})
+        for record in IMPLEMENTATIONS:
+            writer.write("implementation", **record)
+    return read_results(path)
+
+
+@pytest.fixture
+def selftest(tmp_path: Path) -> Results:
+    """Return the made-up results of a self-test."""
+    return write_selftest(tmp_path / "selftest.jsonl")
 
 
 @pytest.fixture

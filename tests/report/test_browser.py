@@ -1,5 +1,6 @@
 """The page in a real browser, opened from disk with the network off."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -111,9 +112,9 @@ def test_the_first_screen_has_the_verdict_and_the_differences(open_page: Open) -
 def test_agreement_is_folded_and_opens(open_page: Open) -> None:
     page = open_page()
     before = len(visible_rows(page))
-    page.locator(".fold input").first.check()
+    page.locator(".matrix .fold input").first.check()
     assert len(visible_rows(page)) > before
-    expect(page.locator(".folded td").first).to_contain_text("all 5")
+    expect(page.locator(".matrix .folded td").first).to_contain_text("all 5")
 
 
 def test_search_finds_also_what_is_folded_and_announces_how_many(open_page: Open, made: Matrix) -> None:
@@ -161,6 +162,28 @@ def test_a_permalink_opens_the_page_of_a_case(open_page: Open) -> None:
     expect(dialog.locator(".program pre").first).to_contain_text("[[[0, 0.1],\n")
 
 
+def test_the_page_of_an_axis_case_tells_how_far_every_pair_of_answers_is_apart(open_page: Open) -> None:
+    page = open_page(f"#case={quote('frozen.update[rank2]')}")
+    table = page.get_by_role("region", name="Distances of frozen.update").locator("table")
+    head = table.locator("thead").inner_text()
+    assert "to none" in head, head
+    assert re.search(r"updates\s.*[\d,∞]+", table.locator("tbody tr").last.inner_text())
+
+
+def test_what_is_folded_in_the_sections_opens_without_scripts(
+    open_page: Open, sample: Callable[..., Results], selftest: Results
+) -> None:
+    page = open_page(scripts=False, results=replace(sample(), implementations=selftest.implementations))
+    page.get_by_text("Which questions, by reason").click()
+    expect(page.locator(".places dd").first).to_contain_text("modes.nested rank2, rank4-last")
+    alike = page.locator(".facts .folded th", has_text="epsilon")
+    expect(alike).to_be_hidden()
+    page.locator(".facts .fold input").check()
+    expect(alike).to_be_visible()
+    page.get_by_text("All 3 mutants").click()
+    expect(page.locator("#score details code", has_text="divides-by-one-more")).to_be_visible()
+
+
 def test_a_case_of_another_suite_is_told(open_page: Open) -> None:
     page = open_page(f"#case={quote('gradient.inference[rank2]')}")
     expect(page.get_by_role("dialog")).to_contain_text("not in the version of the suite")
@@ -193,7 +216,7 @@ def test_everything_is_reached_with_the_keyboard(open_page: Open) -> None:
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(link).to_be_focused()
     assert "case=" not in page.url
-    box = page.locator(".fold input").first
+    box = page.locator(".matrix .fold input").first
     box.focus()
     page.keyboard.press("Space")
     expect(box).to_be_checked()
@@ -224,8 +247,11 @@ def test_the_theme_follows_the_system_and_the_switch(open_page: Open, scheme: st
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("fragment", ["", "#v=violates&q=stats", f"#case={quote(VIOLATED)}"])
-def test_an_accessibility_scan_finds_nothing(open_page: Open, scheme: str, fragment: str) -> None:
-    page = open_page(fragment, color_scheme=scheme)
+def test_an_accessibility_scan_finds_nothing(
+    open_page: Open, sample: Callable[..., Results], selftest: Results, scheme: str, fragment: str
+) -> None:
+    results = replace(sample(), implementations=selftest.implementations)
+    page = open_page(fragment, results=results, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     page.evaluate("document.querySelectorAll('.fold input').forEach(box => box.checked = true)")
     assert violations(page) == ""
@@ -243,9 +269,9 @@ def test_without_scripts_the_matrix_is_complete(open_page: Open, made: Matrix) -
     expect(page.locator("#filters")).to_be_hidden()
     expect(page.locator("#theme")).to_be_hidden()
     expect(page.locator(".matrix tbody tr:not(.title)")).to_have_count(len(made.lines))
-    hidden = page.locator(".folded tr").first
+    hidden = page.locator(".matrix .folded tr").first
     expect(hidden).to_be_hidden()
-    page.locator(".fold input").first.check()
+    page.locator(".matrix .fold input").first.check()
     expect(hidden).to_be_visible()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bnspec.report.model import Cell, Column, Line, columns, line, matrix
+from bnspec.report.model import Cell, Column, Line, columns, line, matrix, told_apart
 from bnspec.results import Results, TargetResults
 
 ID = "stats.initial[rank2]"
@@ -16,7 +16,7 @@ def answers(*given: tuple[str, str | None]) -> Line:
 
 
 def column(name: str, rows: Mapping[str, Mapping[str, Any]]) -> Column:
-    return Column(name, name, "", {}, {}, rows, complete=True)
+    return Column(name, name, "", "", {}, {}, rows, complete=True)
 
 
 def file(source: str, **targets: Mapping[str, Any]) -> Results:
@@ -106,10 +106,21 @@ def test_versions_of_a_framework_stand_beside_each_other_in_order() -> None:
     assert [column.label for column in found] == ["torch 2.9.1", "torch 2.13.0", "torch main", "keras 3"]
 
 
-def test_targets_that_look_alike_are_told_apart_by_their_names() -> None:
+def test_targets_of_one_framework_and_version_are_told_apart_by_what_their_names_do_not_share() -> None:
     info = {"framework": "keras", "version": "3.15.1", "device": "cpu"}
-    found = columns([file("one", jax=info, torch=info)])
-    assert [column.detail for column in found] == ["cpu · jax", "cpu · torch"]
+    names = ("py311-keras-3.15.1-jax-0.10.2/keras", "py311-keras-3.15.1-torch-2.13.0/keras", "py311-torch/torch.nn")
+    found = columns([file("one", **{names[0]: info, names[1]: info, names[2]: {**info, "framework": "torch"}})])
+    assert [column.title for column in found] == [
+        "keras 3.15.1 (jax-0.10.2)",
+        "keras 3.15.1 (torch-2.13.0)",
+        "torch 3.15.1",
+    ]
+    assert {column.detail for column in found} == {"cpu"}
+
+
+def test_names_of_which_one_begins_another_stay_whole() -> None:
+    assert told_apart(["py311-torch/torch.nn", "py311-torch/torch.nn@cuda"]) == ["torch.nn", "torch.nn@cuda"]
+    assert told_apart(["x-y", "x-y-y"]) == ["x-y", "x-y-y"]
 
 
 def test_the_later_file_wins_a_target() -> None:

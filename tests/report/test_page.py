@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bnspec.case import Case
+from bnspec.case import Case, fit, like, read, silently, train
 from bnspec.report import build
 from bnspec.report.clean import cleaned
-from bnspec.report.inline import escaped, rounded, shown_extra
-from bnspec.report.inputs import FULL_PER_CASE, CasePool, exact
+from bnspec.report.inline import escaped, shown_extra
+from bnspec.report.inputs import FULL_PER_CASE, CasePool, exact, rounded, step_words
 from bnspec.report.model import columns, matrix
 from bnspec.report.words import headline, listed, warnings
 from bnspec.results import VERDICTS, Results, TargetResults
@@ -135,6 +135,7 @@ def hostile(results: Results) -> Results:
             id: {**row, "message": f"{HOSTILE}\x00\x1b[31m\ud800\u2028<!--", "arrays": {HOSTILE: [HOSTILE]}}
             for id, row in target.rows.items()
         }
+        rows["forward.affine[rank2]"] = {"verdict": "unsupported", "message": HOSTILE}
         rows[f"stats.initial[{HOSTILE}&'\"]"] = {"verdict": "violates", "variant": HOSTILE, "ratio": "inf"}
         info = {
             **target.info,
@@ -144,7 +145,33 @@ def hostile(results: Results) -> Results:
         }
         targets[f"{name}{HOSTILE}"] = TargetResults(info, rows, False)
     run = {key: HOSTILE if isinstance(value, str) else value for key, value in results.run.items()}
-    return replace(results, source=HOSTILE, run={**run, "command": [HOSTILE]}, targets=targets, complete=False)
+    implementation = {"name": HOSTILE, "kind": "mutant", "fault": f"{HOSTILE}\u202e", "clause": [HOSTILE], "killed": []}
+    return replace(
+        results,
+        source=HOSTILE,
+        run={**run, "command": [HOSTILE]},
+        targets=targets,
+        complete=False,
+        implementations=({**implementation, "kills": 0, "named": False, "findings": 0},),
+    )
+
+
+def test_a_page_of_a_complete_suite_on_every_target_stays_small(
+    sample: Callable[..., Results], cases: Mapping[str, Case]
+) -> None:
+    results = sample()
+    targets = {}
+    for number in range(3):
+        for name, target in results.targets.items():
+            twice = {id.replace("]", "-again]"): row for id, row in target.rows.items()}
+            rows = {
+                id: {**row, "ratio": len(targets) + n / 7}
+                for n, (id, row) in enumerate({**target.rows, **twice}.items())
+            }
+            targets[f"{number}-{name}"] = replace(target, rows=rows)
+    made = len(next(iter(targets.values())).rows)
+    assert made * len(targets) > 8000
+    assert len(build([replace(results, targets=targets)], cases).encode()) < 2_500_000
 
 
 def test_inlined_json_cannot_end_its_script() -> None:
@@ -194,7 +221,7 @@ def test_a_long_program_is_described_after_its_first_inputs(cases: Mapping[str, 
     case = cases["stats.initial[rank2]"]
     steps = tuple(replace(case.program[0], arrays={"x": np.full((8, 8), k, np.float32)}) for k in range(40))
     pool = CasePool()
-    pool.number(replace(case, program=steps))
+    pool.number(replace(case, program=steps, rivals=()))
     assert sum("values" in array for array in pool.arrays.values) == FULL_PER_CASE // 64
 
 
@@ -210,6 +237,22 @@ def test_a_case_that_several_clauses_share_is_carried_once(cases: Mapping[str, C
     assert len(pool.cases.values) == 1
 
 
+def test_a_mask_is_given_as_it_is_and_a_large_one_counted(cases: Mapping[str, Case]) -> None:
+    case = cases["stats.initial[rank2]"]
+    steps = tuple(train(np.zeros((n, 3), np.float32), np.arange(n) % 2 == 0) for n in (4, 200))
+    pool = CasePool()
+    pool.number(replace(case, program=steps, rivals=()))
+    masks = [array for array in pool.arrays.values if array["dtype"] == "bool"]
+    assert masks[0]["values"] == [True, False, True, False]
+    assert masks[1]["summary"] == "100 of 200 are true"
+
+
+def test_a_step_says_what_of_it_is_judged() -> None:
+    assert step_words(silently(train(np.zeros((2, 3))))) == {"judged": "nothing"}
+    assert step_words(read("mean", "variance")) == {"judged": "mean, variance"}
+    assert step_words(like(1, fit(np.zeros((2, 3)), np.zeros((2, 3)), steps=3)))["must equal"] == "step 2"
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
 def test_exact_numbers_read_back_as_the_same(dtype: type) -> None:
     numbers = np.random.default_rng(0).standard_normal(20).astype(dtype)
@@ -219,6 +262,7 @@ def test_exact_numbers_read_back_as_the_same(dtype: type) -> None:
 
 def test_numbers_are_short_and_infinities_stay_words() -> None:
     assert [rounded(number) for number in (0.123456, 1292.4, "inf", None)] == [0.12, 1300, "inf", None]
+    assert [rounded(number) for number in (float("inf"), float("nan"))] == ["inf", "nan"]
 
 
 def test_arrays_beyond_the_budget_are_left_out_and_told() -> None:

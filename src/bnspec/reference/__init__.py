@@ -5,12 +5,13 @@ moving statistics; `training_gradients` and `inference_gradients` the backward p
 far a correct implementation in a narrower type may be from each of them.
 """
 
-from bnspec.reference.allowance import Arithmetic
+from bnspec.reference.allowance import UNIT, Arithmetic
 from bnspec.reference.forward import State, Step, estimate_variance, new_weight, normalize, training_step
 from bnspec.reference.gradients import Gradients, inference_gradients, training_gradients
 from bnspec.reference.statistics import Moments, moments
 
 __all__ = [
+    "UNIT",
     "Arithmetic",
     "Gradients",
     "Moments",

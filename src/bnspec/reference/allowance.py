@@ -7,12 +7,27 @@ the derivation in docs/numerics.md. Every number is additionally rounded to the 
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from bnspec.reference.gradients import Gradients
-from bnspec.reference.statistics import Floats, Moments, along, moments, rows, total
+from bnspec.reference.statistics import (
+    Floats,
+    Moments,
+    along,
+    mean_size,
+    moments,
+    parts,
+    piecewise,
+    put,
+    values_of,
+)
+
+
+UNIT = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
+"""The unit roundoff of each type: the relative error of one rounding."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +38,8 @@ class Arithmetic:
     Chan), `one-pass` (E[x²] − E[x]²) or `one-pass-clamped` (the same, at least 0); accumulation: `wide`
     (pairwise, blocked or in a wider type) or `sequential`; storage: the unit roundoff of the type to which the
     statistics are rounded before they are used, 0 for none; centred: in inference the mean is subtracted
-    before scaling.
+    before scaling; formulated: what such an implementation computes is asked, with its errors
+    (reference.formulations), not what is right.
     """
 
     unit_roundoff: float = 2.0**-24
@@ -31,6 +47,7 @@ class Arithmetic:
     accumulation: str = "wide"
     storage: float = 0.0
     centred: bool = False
+    formulated: bool = False
 
     @property
     def k(self) -> float:
@@ -67,23 +84,32 @@ def half_ulp(value: ArrayLike, dtype: DTypeLike | str) -> Floats:
 
 
 def of_moments(
-    x: ArrayLike, *, axis: int = -1, mask: ArrayLike | None = None, arithmetic: Arithmetic = FLOAT32
+    x: ArrayLike,
+    *,
+    axis: int = -1,
+    mask: ArrayLike | None = None,
+    arithmetic: Arithmetic = FLOAT32,
+    batch: Moments | None = None,
 ) -> Moments:
     """Allowances of the batch's mean and population variance, shape (channels,).
 
     ΔM = k(a·mean|x| + |m|). ΔV = k(a+2)v + ΔM² for two passes; k(a+2)√(v(v+m²)) + ΔM² for updating;
-    k(a+2)(mean x² + m²) + ΔM² for one pass. mask as in `moments`. Raises ValueError for another kind of moments.
+    k(a+2)(mean x² + m²) + ΔM² for one pass. What is rounded to a storage type before use adds u_storage·|m| and
+    u_storage·v. mask as in `moments`; batch: the moments, where they are known. Raises ValueError for another
+    kind of moments.
     """
-    batch = moments(x, axis=axis, mask=mask)
-    values = np.abs(np.asarray(x, dtype=np.float64))
-    k, a = arithmetic.k, arithmetic.growth(rows(values, axis).shape[0])
-    mean = k * (a * moments(values, axis=axis, mask=mask).mean + np.abs(batch.mean))
+    batch = moments(x, axis=axis, mask=mask) if batch is None else batch
+    n = np.size(x) // max(len(batch.mean), 1)
+    k, a = arithmetic.k, arithmetic.growth(n)
+    mean = k * (a * mean_size(x, axis=axis, mask=mask) + np.abs(batch.mean))
     m2, v = batch.mean**2, batch.variance
     size = {"two-pass": v, "updating": np.sqrt(v * (v + m2)), "one-pass": v + 2 * m2, "one-pass-clamped": v + 2 * m2}
     if arithmetic.moments not in size:
         raise ValueError(f"moments {arithmetic.moments!r}; expected one of {', '.join(size)}")
     variance = k * (a + 2) * size[arithmetic.moments] + mean**2
-    return Moments(mean + arithmetic.storage * np.abs(batch.mean), variance, batch.count)
+    if arithmetic.storage:
+        mean, variance = mean + arithmetic.storage * np.abs(batch.mean), variance + arithmetic.storage * v
+    return Moments(mean, variance, batch.count)
 
 
 def of_inverse_deviation(
@@ -120,20 +146,23 @@ def of_normalized(
     Δx̂ = (r + Δr)(ΔM + k(|x| + |m|)) + |x − m|Δr + k|x̂|. In inference with given statistics ΔM = ΔV = 0, and
     where the mean is subtracted first (`centred`) k|x − m| takes the place of k(|x| + |m|).
     """
-    rank, k = np.ndim(x), arithmetic.k
-    values = np.asarray(x, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         r = 1 / np.sqrt(variance + epsilon)
     delta_r = of_inverse_deviation(variance, variance_allowance, epsilon=epsilon, arithmetic=arithmetic)
-    m, r, delta_r, delta_m = (
-        along(c, axis=axis, rank=rank)
-        for c in (mean, r, delta_r, np.broadcast_to(np.asarray(mean_allowance, dtype=np.float64), mean.shape))
-    )
-    centred = np.abs(values - m)
-    spread = centred if arithmetic.centred else np.abs(values) + np.abs(m)
+    delta_m = np.broadcast_to(np.asarray(mean_allowance, dtype=np.float64), mean.shape)
     with np.errstate(invalid="ignore"):
-        bound = (r + delta_r) * (delta_m + k * spread) + centred * delta_r + k * centred * r
-    return undecided(bound)
+        return piecewise(
+            partial(piece_of_normalized, arithmetic=arithmetic), x, mean, r, delta_r, delta_m, axis=axis
+        )
+
+
+def piece_of_normalized(
+    values: Floats, m: Floats, r: Floats, delta_r: Floats, delta_m: Floats, *, arithmetic: Arithmetic
+) -> Floats:
+    """Return the line of `of_normalized` for some values, where the other arrays broadcast to them."""
+    k, centred = arithmetic.k, np.abs(values - m)
+    spread = centred if arithmetic.centred else np.abs(values) + np.abs(m)
+    return undecided((r + delta_r) * (delta_m + k * spread) + centred * delta_r + k * centred * r)
 
 
 def of_output(
@@ -146,11 +175,10 @@ def of_output(
     arithmetic: Arithmetic = FLOAT32,
 ) -> Floats:
     """Allowance of y = scale·x̂ + offset, the shape of x̂: |scale|Δx̂ + k(|scale·x̂| + |offset|)."""
-    size = normalized.shape[axis]
-    gamma, beta = (
-        along(np.broadcast_to(np.abs(np.asarray(c, dtype=np.float64)), (size,)), axis=axis, rank=normalized.ndim)
-        for c in (scale, offset)
-    )
+    channels = (normalized.shape[axis],)
+    gamma, beta = (np.broadcast_to(np.abs(np.asarray(c, dtype=np.float64)), channels) for c in (scale, offset))
+    rank = normalized.ndim
+    gamma, beta = along(gamma, axis=axis, rank=rank), along(beta, axis=axis, rank=rank)
     with np.errstate(invalid="ignore"):
         return undecided(gamma * allowance + arithmetic.k * (gamma * np.abs(normalized) + beta))
 
@@ -199,44 +227,38 @@ def of_gradients(
     Δx̂|dscale|/N) + (Δr + k·r)|g₀|]. Where the statistics are constants (inference, detached) only dy is
     left of g₀: |scale|[(r + Δr)k|dy| + (Δr + k·r)|dy|].
     """
-    shape = np.shape(x)
-    values, upstream = rows(x, axis), rows(dy, axis)
-    n = values.shape[0]
+    values, upstream = np.asarray(x), np.asarray(dy)
+    n = values.size // max(len(mean), 1)
     k, a = arithmetic.k, arithmetic.growth(n)
     delta_r = of_inverse_deviation(variance, variance_allowance, epsilon=epsilon, arithmetic=arithmetic)
-    delta_xhat = rows(
-        of_normalized(
-            x,
-            mean=mean,
-            variance=variance,
-            mean_allowance=mean_allowance,
-            variance_allowance=variance_allowance,
-            epsilon=epsilon,
-            axis=axis,
-            arithmetic=arithmetic,
-        ),
-        axis,
-    )
-    size, gamma = np.abs(upstream), np.abs(np.asarray(scale, dtype=np.float64))
-    dscale = np.abs(gradients.scale)
+    delta_m = np.broadcast_to(np.asarray(mean_allowance, dtype=np.float64), mean.shape)
+    gamma = np.broadcast_to(np.abs(np.asarray(scale, dtype=np.float64)), mean.shape)
+    found = Gradients(np.empty(values.shape), np.empty(mean.shape), np.empty(mean.shape))
     with np.errstate(invalid="ignore", divide="ignore"):
         r = 1 / np.sqrt(variance + epsilon)
-        xhat = (values - mean) * r
-        delta_offset = k * a * total(size)
-        delta_scale = k * a * total(size * np.abs(xhat)) + (1 + k * a) * total(size * delta_xhat)
-        if through_statistics:
-            g0 = upstream - gradients.offset / n - xhat * gradients.scale / n
-            inner = (
-                k * (size + np.abs(xhat) * dscale / n)
-                + delta_offset / n
-                + (np.abs(xhat) + delta_xhat) * delta_scale / n
-                + delta_xhat * dscale / n
-            )
-        else:
-            g0, inner = upstream, k * size
-        delta_x = undecided(gamma * ((r + delta_r) * inner + (delta_r + k * r) * np.abs(g0)))
-    moved = np.moveaxis(np.empty(shape), axis, -1).shape
-    return Gradients(np.moveaxis(delta_x.reshape(moved), -1, axis), undecided(delta_scale), delta_offset)
+        for part, where in parts(values, axis):
+            vectors = (mean, r, delta_m, delta_r, gamma, gradients.scale, gradients.offset)
+            m, root, error_m, error_r, factor, dscale, doffset = (vector[where, None] for vector in vectors)
+            x_rows, dy_rows = values_of(values[part], axis), values_of(upstream[part], axis)
+            xhat = (x_rows - m) * root
+            delta_xhat = piece_of_normalized(x_rows, m, root, error_r, error_m, arithmetic=arithmetic)
+            size, xhat_size = np.abs(dy_rows), np.abs(xhat)
+            delta_offset = k * a * size.sum(axis=1)
+            delta_scale = k * a * (size * xhat_size).sum(axis=1) + (1 + k * a) * (size * delta_xhat).sum(axis=1)
+            if through_statistics:
+                g0 = dy_rows - doffset / n - xhat * dscale / n
+                inner = (
+                    k * (size + xhat_size * np.abs(dscale) / n)
+                    + delta_offset[:, None] / n
+                    + (xhat_size + delta_xhat) * delta_scale[:, None] / n
+                    + delta_xhat * np.abs(dscale) / n
+                )
+            else:
+                g0, inner = dy_rows, k * size
+            delta_x = factor * ((root + error_r) * inner + (error_r + k * root) * np.abs(g0))
+            put(undecided(delta_x), found.x[part], axis)
+            found.scale[where], found.offset[where] = undecided(delta_scale), delta_offset
+    return found
 
 
 def of_loss(y: Floats, allowance: Floats, target: ArrayLike, *, arithmetic: Arithmetic = FLOAT32) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnspec.reference.statistics import Floats, Moments, along, moments
+from bnspec.reference.statistics import Floats, Moments, moments, piecewise
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,29 @@ def normalize(
     Szegedy 2015, arXiv:1502.03167, algorithm 1, with the statistics given. Raises ValueError where the
     shapes do not fit.
     """
-    values = np.asarray(x, dtype=np.float64)
-    channels = values.shape[axis]
+    array = np.asarray(x)
     given = {"mean": mean, "variance": variance, "scale": scale, "offset": offset}
-    column = {}
-    for name, array in given.items():
-        if array is None:
-            continue
-        if np.shape(array) != (channels,):
-            raise ValueError(f"{name} of shape {np.shape(array)}; expected ({channels},), the channels of x")
-        column[name] = along(np.asarray(array, dtype=np.float64), axis=axis, rank=values.ndim)
+    vectors = {name: np.asarray(vector, dtype=np.float64) for name, vector in given.items() if vector is not None}
+    for name, vector in vectors.items():
+        if vector.shape != (array.shape[axis],):
+            raise ValueError(
+                f"{name} of shape {vector.shape}; expected ({array.shape[axis]},), the channels of x"
+            )
+    scale, offset = vectors.get("scale"), vectors.get("offset")
+
+    def y(values: Floats, mean: Floats, root: Floats, *affine: Floats) -> Floats:
+        values -= mean
+        values /= root
+        if scale is not None:
+            values *= affine[0]
+        if offset is not None:
+            values += affine[-1]
+        return values
+
+    affine = [vector for vector in (scale, offset) if vector is not None]
     with np.errstate(invalid="ignore", divide="ignore"):
-        y = (values - column["mean"]) / np.sqrt(column["variance"] + epsilon)
-    if "scale" in column:
-        y = y * column["scale"]
-    if "offset" in column:
-        y = y + column["offset"]
-    return np.asarray(y, dtype=np.float64)
+        root = np.sqrt(vectors["variance"] + epsilon)
+        return piecewise(y, array, vectors["mean"], root, *affine, axis=axis)
 
 
 def estimate_variance(batch: Moments, *, stored_variance: str = "population", epsilon: float = 0.0) -> Floats:

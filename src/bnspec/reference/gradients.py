@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnspec.reference.statistics import Floats, along, moments, rows, total
+from bnspec.reference.statistics import Floats, moments, parts, put, values_of
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,8 @@ def training_gradients(
     if statistics not in ("through", "detached"):
         raise ValueError(f"statistics {statistics!r}; expected through or detached")
     batch = moments(x, axis=axis)
-    fixed = inference_gradients(
-        x, dy, mean=batch.mean, variance=batch.variance, scale=scale, epsilon=epsilon, axis=axis
-    )
-    if statistics == "detached":
-        return fixed
-    rank, n = np.ndim(x), batch.count
-    with np.errstate(invalid="ignore", divide="ignore"):
-        r = 1 / np.sqrt(batch.variance + epsilon)
-        factor = r if scale is None else r * np.asarray(scale, dtype=np.float64)
-        centred = np.asarray(x, dtype=np.float64) - along(batch.mean, axis=axis, rank=rank)
-        normalised = centred * along(r, axis=axis, rank=rank)
-        mean_term = along(factor * fixed.offset / n, axis=axis, rank=rank)
-        variance_term = normalised * along(factor * fixed.scale / n, axis=axis, rank=rank)
-        return Gradients(fixed.x - mean_term - variance_term, fixed.scale, fixed.offset)
+    through = statistics == "through"
+    return gradients(x, dy, batch.mean, batch.variance, scale, epsilon=epsilon, axis=axis, through=through)
 
 
 def inference_gradients(
@@ -66,12 +54,38 @@ def inference_gradients(
 
     r = 1/√(variance + ε), x̂ = (x − mean)·r. Raises ValueError where dy and x differ in shape.
     """
-    if np.shape(dy) != np.shape(x):
-        raise ValueError(f"dy of shape {np.shape(dy)}; expected {np.shape(x)}, the shape of x")
-    upstream = rows(dy, axis)
+    return gradients(x, dy, mean, variance, scale, epsilon=epsilon, axis=axis, through=False)
+
+
+def gradients(
+    x: ArrayLike,
+    dy: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    scale: ArrayLike | None,
+    *,
+    epsilon: float,
+    axis: int,
+    through: bool,
+) -> Gradients:
+    """Return the gradients, through the statistics or with these as constants."""
+    values, upstream = np.asarray(x), np.asarray(dy)
+    if upstream.shape != values.shape:
+        raise ValueError(f"dy of shape {upstream.shape}; expected {values.shape}, the shape of x")
     with np.errstate(invalid="ignore", divide="ignore"):
         r = 1 / np.sqrt(np.asarray(variance, dtype=np.float64) + epsilon)
         factor = r if scale is None else r * np.asarray(scale, dtype=np.float64)
-        normalised = (rows(x, axis) - np.asarray(mean, dtype=np.float64)) * r
-        dx = np.asarray(dy, dtype=np.float64) * along(factor, axis=axis, rank=np.ndim(x))
-        return Gradients(dx, total(upstream * normalised), total(upstream))
+        dx, dscale, doffset = np.empty(values.shape), np.empty(r.shape), np.empty(r.shape)
+        for part, where in parts(values, axis):
+            dy_rows, normalised = values_of(upstream[part], axis), values_of(values[part], axis)
+            normalised -= np.asarray(mean, dtype=np.float64)[where, None]
+            normalised *= r[where, None]
+            doffset[where] = dy_rows.sum(axis=1)
+            dscale[where] = (dy_rows * normalised).sum(axis=1)
+            dy_rows *= factor[where, None]
+            if through:
+                n = normalised.shape[1]
+                dy_rows -= (factor[where] * doffset[where] / n)[:, None]
+                dy_rows -= np.multiply(normalised, (factor[where] * dscale[where] / n)[:, None], out=normalised)
+            put(dy_rows, dx[part], axis)
+    return Gradients(dx, dscale, doffset)

@@ -2,15 +2,16 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any
 
 from bnspec.case import Case
 from bnspec.report.clean import cleaned
+from bnspec.report.facts import fact_groups
 from bnspec.report.inline import page_data
 from bnspec.report.model import columns, matrix
+from bnspec.report.score import SHOWN_IDS, score
+from bnspec.report.unsupported import SHOWN, gaps
 from bnspec.report.variants import table_of
 from bnspec.report.words import agreement, findings, headline, suite, warnings
 from bnspec.results import VERDICTS, Results
@@ -37,7 +38,7 @@ def build(results: Sequence[Results], cases: Mapping[str, Case]) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False
     )
-    environment.filters |= {"ratio": ratio, "compact": compact}
+    environment.filters["ratio"] = ratio
     template = environment.from_string(asset("template.html.j2"))
     differences = len(shown.columns) > 1
     return template.render(
@@ -50,7 +51,12 @@ def build(results: Sequence[Results], cases: Mapping[str, Case]) -> str:
         differences=differences,
         table=table_of(shown.columns, only_differences=differences),
         counts=dict(zip((column.name for column in shown.columns), shown.counts, strict=True)),
+        facts=fact_groups(shown.columns),
         findings=findings(shown),
+        gaps=gaps(shown.columns),
+        gaps_shown=SHOWN,
+        score=score(files),
+        ids_shown=SHOWN_IDS,
         agreement=agreement,
         verdicts=VERDICTS,
         sentences={clause: sentence(clause) for clause in (*AXES, *CLAUSES)},
@@ -78,8 +84,3 @@ def ratio(number: float) -> str:
     if number != number or number in (float("inf"), float("-inf")):
         return str(number).replace("inf", "∞")
     return f"{number:.2g}" if number < 1000 else f"{number:.1e}".replace("e+0", "e").replace("e+", "e")
-
-
-def compact(value: Any) -> str:
-    """Return any JSON value as one line of text."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

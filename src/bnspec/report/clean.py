@@ -12,7 +12,9 @@ def cleaned(results: Results) -> Results:
         text(name): TargetResults(strings(target.info), strings(target.rows), target.complete)
         for name, target in results.targets.items()
     }
-    return replace(results, source=text(results.source), run=strings(results.run), targets=targets)
+    implementations = tuple(strings(dict(record)) for record in results.implementations)
+    run = strings(results.run)
+    return replace(results, source=text(results.source), run=run, targets=targets, implementations=implementations)
 
 
 def strings(value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bnspec.case import Case
-from bnspec.report.inputs import CasePool, Pool
+from bnspec.report.inputs import CasePool, Pool, rounded
 from bnspec.report.model import Column, Matrix
 from bnspec.spec import AXES, CLAUSES, sentence
 
@@ -39,7 +39,7 @@ def page_data(shown: Matrix, cases: Mapping[str, Case]) -> str:
             "targets": [
                 {
                     "name": column.name,
-                    "label": column.label,
+                    "label": column.title,
                     "detail": column.detail,
                     "command": command(column),
                 }
@@ -52,6 +52,7 @@ def page_data(shown: Matrix, cases: Mapping[str, Case]) -> str:
             "cases": pool.cases.values,
             "layers": pool.layers.values,
             "arrays": pool.arrays.values,
+            "margins": pool.margins.values,
         }
     )
 
@@ -101,14 +102,6 @@ def packed(row: Mapping[str, Any], answers: Pool, texts: Pool, extra: Mapping[st
     while cell[-1] is None:
         cell.pop()
     return cell
-
-
-def rounded(number: Any) -> Any:
-    """Return a number with the two digits that a reader of ratios wants; infinities stay words."""
-    if not isinstance(number, (int, float)):
-        return number
-    short = float(f"{number:.2g}")
-    return int(short) if short.is_integer() and abs(short) < 1e6 else short
 
 
 def shown_extra(row: Mapping[str, Any], budget: int) -> tuple[dict[str, Any], int]:

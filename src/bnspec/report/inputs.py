@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bnspec.case import Array, Case
+from bnspec.case import Array, Case, Step
+from bnspec.report.margins import PairTable, pair_tables
 
 FULL = 64
 """Arrays of up to this many numbers are given in full."""
@@ -35,12 +36,13 @@ class Pool:
 
 @dataclass
 class CasePool:
-    """The cases of a page, each once under its key, and what they share: layers, arrays, texts."""
+    """The cases of a page, each once under its key, and what they share: layers, arrays, texts, margins."""
 
     cases: Pool = field(default_factory=Pool)
     arrays: Pool = field(default_factory=Pool)
     layers: Pool = field(default_factory=Pool)
     texts: Pool = field(default_factory=Pool)
+    margins: Pool = field(default_factory=Pool)
     left: int = FULL_PER_PAGE
 
     def number(self, case: Case) -> int:
@@ -52,7 +54,8 @@ class CasePool:
             self.texts.number(case.why, case.why),
             self.layers.number(str(layer), layer),
             self.steps(case),
-            [dict(rival) for rival in case.rivals],
+            len(case.rivals),
+            [self.margins.number(pairs, pairs_data(pairs)) for pairs in pair_tables(case)],
         ]
         return self.cases.number(case.key, made)
 
@@ -66,7 +69,7 @@ class CasePool:
                 full = array.size <= min(FULL, own)
                 own -= array.size if full else 0
                 inputs[name] = self.array(array, full=full)
-            made.append([step.do, inputs, {name: str(value) for name, value in step.options.items()}])
+            made.append([step.do, inputs, step_words(step)])
         return made
 
     def array(self, array: Array, *, full: bool) -> int:
@@ -90,11 +93,39 @@ def layer_words(layer: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             yield name, "the framework's default" if value is None else str(value)
 
 
+def step_words(step: Step) -> dict[str, str]:
+    """Return the options of a step, and what of it is judged where that is not all."""
+    words = {name: str(value) for name, value in step.options.items()}
+    if step.asked is not None:
+        words["judged"] = ", ".join(step.asked) or "nothing"
+    if step.like is not None:
+        words["must equal"] = f"step {step.like + 1}"
+    return words
+
+
+def pairs_data(pairs: PairTable) -> list[Any]:
+    """Return a table of variants in lists, an infinite distance as a word."""
+    distances = [list(map(rounded, row)) for row in pairs.distances]
+    return [pairs.axis, pairs.variants, distances, [[seen.place, seen.shown] for seen in pairs.seen]]
+
+
+def rounded(number: Any) -> Any:
+    """Return a number with the two digits that a reader of ratios wants; infinities are words."""
+    if not isinstance(number, (int, float)):
+        return number
+    if not np.isfinite(number):
+        return str(number)
+    short = float(f"{number:.2g}")
+    return int(short) if short.is_integer() and abs(short) < 1e6 else short
+
+
 def array_data(array: Array, *, full: bool) -> dict[str, Any]:
     """Return shape and dtype, and either the numbers in full or a summary of them."""
     about: dict[str, Any] = {"shape": array.shape, "dtype": str(array.dtype)}
     if full:
         return {**about, "values": exact(array)}
+    if array.dtype == bool:
+        return {**about, "summary": f"{int(array.sum())} of {array.size} are true"}
     numbers = array.astype(np.float64)
     if not np.isfinite(numbers).all():
         return {**about, "summary": f"{int((~np.isfinite(numbers)).sum())} of {array.size} are not finite"}
@@ -107,4 +138,6 @@ def exact(array: Array) -> Any:
     if array.ndim:
         return [exact(part) for part in array]
     value = array[()]
+    if array.dtype == bool:
+        return bool(value)
     return float(str(value)) if np.isfinite(value) else str(value)

@@ -113,17 +113,17 @@ function caseParts(made) {
   if (made === null) {
     return [make("p", { className: "note", textContent: "This case is not in the version of the suite that made this page: its data are not known here." })];
   }
-  const [why, layer, program, answers] = made;
+  const [why, layer, program, number, tables] = made;
   const properties = data.layers[layer].map(([name, value]) =>
     make("div", {}, make("dt", { textContent: name }), make("dd", { textContent: value })));
   const steps = program.map(([name, inputs, options]) => make("li", {},
     make("b", { textContent: name.replaceAll("_", " ") }), " ",
     make("small", { textContent: Object.entries(options).map(([key, value]) => `${key} ${value}`).join(", ") }),
     ...Object.entries(inputs).flatMap(([key, number]) => input(key, number))));
-  const rivals = answers.length === 0 ? [] : [
-    make("h3", { textContent: "Answers that it tells apart" }),
-    make("ul", {}, ...answers.map((rival) => make("li", {},
-      make("code", { textContent: Object.entries(rival).map(([axis, variant]) => `${axis} = ${variant}`).join(", ") })))),
+  const rivals = number === 0 ? [] : [
+    make("h3", { textContent: `The ${number} answers, and how far they are apart` }),
+    ...tables.map((table) => margins(...data.margins[table])),
+    make("p", { className: "note", textContent: "What each answer shows where it can be told, everything else as in the reference; and the smallest distance between two answers that differ so, in allowances. ∞ is a discrete difference, such as an error. Below 10 they are not told apart." }),
   ];
   return [
     make("h3", { textContent: "Why these data" }), make("p", { textContent: data.texts[why] }),
@@ -131,6 +131,25 @@ function caseParts(made) {
     make("h3", { textContent: "Program" }), make("ol", { className: "program" }, ...steps),
     ...rivals,
   ];
+}
+
+// The variants of an axis below each other: what each shows, and its distance to each one before.
+function margins(axis, variants, distances, seen) {
+  const head = (textContent, scope) => make("th", { scope, textContent });
+  const name = (variant) => variant || "no answer";
+  const cell = (distance) => make("td", {
+    textContent: distance === null ? "not decided" : distance === "inf" ? "∞" : distance.toLocaleString("en"),
+  });
+  const line = (variant, number) => {
+    const row = number === 0 ? [] : distances[number - 1];
+    return make("tr", {}, head(name(variant), "row"), ...seen.map(([, shown]) => make("td", { textContent: shown[number] || "–" })),
+      ...row.map(cell), ...Array.from({ length: variants.length - 1 - row.length }, () => make("td")));
+  };
+  const heads = [axis, ...seen.map(([place]) => place), ...variants.slice(0, -1).map((variant) => `to ${name(variant)}`)];
+  return make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: `Distances of ${axis}` },
+    make("table", { className: "margins" },
+      make("thead", {}, make("tr", {}, ...heads.map((text) => head(text, "col")))),
+      make("tbody", {}, ...variants.map(line))));
 }
 
 function pairs(list) {

@@ -66,7 +66,7 @@ def table_of(shown: Sequence[Column], *, only_differences: bool) -> VariantsTabl
         asked = [situations_of(column, axis.id) for column in shown]
         if any(asked) and (not only_differences or differ(asked)):
             rows.append(AxisAnswers(axis.id, axis.question, tuple(parts(answers) for answers in asked)))
-    return VariantsTable(tuple(column.label for column in shown), tuple(rows))
+    return VariantsTable(tuple(column.title for column in shown), tuple(rows))
 
 
 def situations_of(column: Column, axis: str) -> Mapping[str, Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnspec.report.model import Column, Line, Matrix
+from bnspec.report.score import score
 from bnspec.results import FINDINGS, VERDICTS, Results
 
 NAMED = 3
@@ -26,15 +27,16 @@ def headline(shown: Matrix, files: Sequence[Results]) -> str:
     """Return the verdict in one sentence; a partial run says so first."""
     partial = "Partial run. " if any(not results.complete for results in files) else ""
     if not shown.lines:
-        return f"{partial}Nothing was judged."
+        tested = score(files)
+        return f"{partial}{tested.sentence if tested else 'Nothing was judged.'}"
     found = findings_by_column(shown)
     total = len(shown.columns)
     if total == 1:
         column, counts = shown.columns[0], shown.counts[0]
         look = counted(found[0], "needs a look", "need a look") if found[0] else "nothing needs a look"
         good = f"conforms in {counts['conforms']} of {len(shown.lines)} questions"
-        return f"{partial}{column.label} {good}; {look}."
-    having = [(column.label, number) for column, number in zip(shown.columns, found, strict=True) if number]
+        return f"{partial}{column.title} {good}; {look}."
+    having = [(column.title, number) for column, number in zip(shown.columns, found, strict=True) if number]
     if not having:
         return f"{partial}None of {total} targets has a finding."
     having.sort(key=lambda pair: -pair[1])
@@ -73,12 +75,12 @@ def warnings(shown: Sequence[Column], files: Sequence[Results]) -> tuple[str, ..
         if column.failed is not None:
             reasons.setdefault(column.failed, []).append(column.name)
         elif not column.complete:
-            said.append(f"{column.label} ({column.name}) stopped after {counted(len(column.rows), 'row', 'rows')}.")
+            said.append(f"{column.title} ({column.name}) stopped after {counted(len(column.rows), 'row', 'rows')}.")
     said += [f"Not run: {', '.join(names)}: {reason}" for reason, names in reasons.items()]
     suites: dict[str, list[str]] = {}
     for column in shown:
         if column.failed is None:
-            suites.setdefault(suite(column.run), []).append(column.label)
+            suites.setdefault(suite(column.run), []).append(column.title)
     if len(suites) > 1:
         mixed = "; ".join(f"{name}: {listed(labels)}" for name, labels in suites.items())
         said.append(f"Different versions of the suite judged the targets, which may explain differences: {mixed}.")
@@ -116,7 +118,7 @@ def agreement(line: Line, shown: Sequence[Column]) -> str:
     silent: dict[str, list[str]] = {}
     for cell, column in zip(line.cells, shown, strict=True):
         if cell.absent:
-            silent.setdefault(cell.verdict, []).append(column.label)
+            silent.setdefault(cell.verdict, []).append(column.title)
     if not silent:
         return f"all {len(shown)}"
     absent = "; ".join(f"{verdict}: {listed(labels)}" for verdict, labels in silent.items())

@@ -301,7 +301,8 @@ class SimulatedLayer:
             }
             return values(**parameters, **shown, count=count)
 
-        return asking.remember(("state", moving.key, clamped, bool(parameters), self.parameters_key), state)
+        key = ("state", moving.key, asking.state_type, clamped, bool(parameters), self.parameters_key)
+        return asking.remember(key, state)
 
     def set_state(self, step: Step) -> Expectation:
         """Write parts of the state; what is written is exact."""
@@ -466,7 +467,7 @@ class SimulatedLayer:
             dtype, noise = self.asking.output_type, self.noise
             return values(y=formulas.output(x, used, self.layer, self.parameters, arithmetic, dtype=dtype, noise=noise))
 
-        key = ("y", id(x), used.key, self.parameters_key, arithmetic, self.layer.epsilon)
+        key = ("y", id(x), used.key, self.parameters_key, arithmetic, self.layer.epsilon, self.asking.output_type)
         return self.asking.remember(key, y)
 
     @property

@@ -127,7 +127,8 @@ class Moving:
                 dtype=asking.state_type,
             )
 
-        return asking.remember(("moved", moving.key, batch.key, kind, *entered, weight), move)
+        key = ("moved", moving.key, batch.key, kind, *entered, weight, asking.moving_arithmetic, asking.state_type)
+        return asking.remember(key, move)
 
     def entered(self, batch: Batch, single: bool) -> tuple[str, str]:
         """Return what enters the moving mean and variance: the `estimate`, or what a degenerate batch does."""

@@ -56,3 +56,10 @@ class TfKeras(Keras):
     @staticmethod
     def namespace():
         return tf.keras
+
+    def types(self):
+        options = super().types()
+        if "mixed" in options.get("dtype", "") and not hasattr(tf.keras.mixed_precision, "Policy"):
+            # 2.4 made policies public, and took their names from then on.
+            options["dtype"] = tf.keras.mixed_precision.experimental.Policy(options["dtype"])
+        return options

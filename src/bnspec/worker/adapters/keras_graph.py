@@ -46,7 +46,7 @@ class KerasGraph(AnyKeras):
         return tf.test.is_gpu_available()
 
     def start(self):
-        kinds = set(self.layer["dtypes"].values())
+        kinds = {kind for kind in self.layer["dtypes"].values() if "float" in kind}
         if len(kinds) > 1:
             raise Unsupported("this keras has one type for everything, floatx")
         if "bfloat16" in kinds:
@@ -88,10 +88,10 @@ class KerasGraph(AnyKeras):
     def backward(self, dy):
         if self.gradients is None:
             self.dy = K.placeholder(shape=self.shape)
-            sources = {"x": self.x, "scale": self.bn.gamma, "offset": self.bn.beta}
-            names = [name for name, source in sources.items() if source is not None]
-            found = tf.gradients(self.y, [sources[name] for name in names], grad_ys=self.dy)
-            self.gradients = {name: found[i] for i, name in enumerate(names) if found[i] is not None}
+            sources = {name: v for name, v in self.variables().items() if name in ("scale", "offset")}
+            sources["x"] = self.x
+            found = tf.gradients(self.y, list(sources.values()), grad_ys=self.dy)
+            self.gradients = {name: found[i] for i, name in enumerate(sources) if found[i] is not None}
         feed = dict(self.feed)
         feed[self.dy] = dy
         return K.get_session().run(self.gradients, feed)

@@ -1,17 +1,16 @@
-"""What every Keras has in common: the constructor, freezing, saving, the trainer."""
+"""What every Keras has in common: the constructor, types, freezing, what is read without a call."""
 
 import inspect
-import os
-import tempfile
 from typing import Any
 
-from bnspec.worker.adapter import Trainer, Unsupported
+from bnspec.worker.adapter import Unsupported
 from bnspec.worker.adapters.keras_models import surround
+from bnspec.worker.adapters.keras_trainer import KerasTrainer
 
 NAMES = {"mean": "moving_mean", "variance": "moving_variance", "scale": "gamma", "offset": "beta"}
 
 
-class AnyKeras(Trainer):
+class AnyKeras(KerasTrainer):
     """BatchNormalization of a Keras; a subclass says which Keras, how it is called, how state is read.
 
     Frozen means `trainable = False`, on the layer or on what stands around it.
@@ -38,10 +37,9 @@ class AnyKeras(Trainer):
         shape[layer["axis"]] = layer["features"]
         self.shape = tuple(shape)
         self.bn.build(self.shape)
-        self.rate = None
         self.parent: Any = None
         self.outer: Any = self.bn
-        self.model: Any = None
+        self.model = self.rate = None
         if structure != "bare":
             self.parent, self.outer = surround(self, structure)
             self.model = self.outer
@@ -57,20 +55,15 @@ class AnyKeras(Trainer):
     def types(self):
         """Return the constructor's argument for the types: one for all, or a mixed policy."""
         dtypes = self.layer["dtypes"]
-        if set(dtypes.values()) == {"float32"}:
+        kind = dtypes["compute"]
+        if kind == "float32" or "float" not in kind:  # integers are given to an ordinary layer
             return {}
-        return {"dtype": dtypes["compute"] if len(set(dtypes.values())) == 1 else "mixed_" + dtypes["compute"]}
+        return {"dtype": kind if dtypes["parameters"] == kind else "mixed_" + kind}
 
     def functional(self, inner):
         """Return a functional model of one layer."""
         inputs = self.keras.layers.Input(self.shape[1:], dtype=self.layer["dtypes"]["input"])
         return self.keras.models.Model(inputs, inner(inputs))
-
-    def trained(self):
-        """Return the model that the trainer gets; a bare layer is put into one."""
-        if self.model is None:
-            self.model = self.functional(self.bn)
-        return self.model
 
     def set_mode(self, mode, where="layer"):
         raise Unsupported("keras is told the mode in the call; it cannot be set")
@@ -91,7 +84,7 @@ class AnyKeras(Trainer):
 
     def variables(self):
         """Return the layer's variables by our names, those that it has."""
-        found = {name: getattr(self.bn, own) for name, own in NAMES.items()}
+        found = {name: getattr(self.bn, own, None) for name, own in NAMES.items()}
         return {name: variable for name, variable in found.items() if variable is not None}
 
     def snapshot(self):
@@ -100,41 +93,6 @@ class AnyKeras(Trainer):
     def look(self, held):
         places = {id(variable): place for place, variable in enumerate(self.bn.weights)}
         return {name: held[places[id(variable)]] for name, variable in self.variables().items()}
-
-    def reload(self, missing=()):
-        if missing:
-            raise Unsupported("keras' BatchNormalization has no counter")
-        rate = self.rate
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "layer.weights.h5")
-            self.built_model().save_weights(path)
-            type(self).__init__(
-                self, self.layer, structure=self.structure, execution=self.execution, device=self.device
-            )
-            self.built_model().load_weights(path)
-        if rate is not None:
-            self.prepare(learning_rate=rate)
-
-    def built_model(self):
-        """Return the model with its weights made: a subclassed one has none before it saw a shape."""
-        model = self.trained()
-        if not model.built:
-            model.build(self.shape)
-        return model
-
-    def prepare(self, *, learning_rate):
-        self.rate = learning_rate
-        self.trained().compile(self.keras.optimizers.SGD(learning_rate), "mse")
-
-    def fit(self, x, target, *, steps, batches=1):
-        options = {"batch_size": len(x) // batches, "epochs": steps, "shuffle": False, "verbose": 0}
-        return {"loss": self.trained().fit(x, target, **options).history["loss"]}
-
-    def evaluate(self, x, target):
-        return {"loss": [self.trained().evaluate(x, target, batch_size=len(x), verbose=0)]}
-
-    def predict(self, x):
-        return self.trained().predict(x, batch_size=len(x), verbose=0)
 
     def facts(self):
         default = self.keras.layers.BatchNormalization()
@@ -163,5 +121,5 @@ def momentum(asked):
     if asked is None:
         return {}
     if asked.get("cumulative"):
-        raise Unsupported("keras' BatchNormalization has no cumulative average")
+        raise Unsupported("BatchNormalization has no cumulative average")
     return {"momentum": asked["raw"] if "raw" in asked else asked["keep"]}

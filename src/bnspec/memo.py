@@ -1,0 +1,103 @@
+"""What was judged before: many implementations of one suite show mostly the same, bit for bit."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bnspec.case import Case
+from bnspec.difference import Trace
+from bnspec.results import Row
+from bnspec.spec import Dialect
+
+Judging = Callable[[Case, Trace, Dialect], tuple[list[Row], Dialect]]
+Answers = tuple[frozenset[tuple[tuple[str, str], str]], frozenset[tuple[str, str]]]
+
+
+class Listening(Dialect):
+    """A dialect that notes which axes it was asked, itself or one made of it."""
+
+    def __init__(self, dialect: Dialect, heard: set[str]) -> None:
+        super().__init__(dialect.answers, dialect.undecided)
+        object.__setattr__(self, "heard", heard)
+
+    heard: set[str]
+
+    def variant(self, axis: str, situation: str) -> str:
+        """Return the answer, and note the axis."""
+        self.heard.add(axis)
+        return super().variant(axis, situation)
+
+    def answering(self, answers: Mapping[str, str], situation: str) -> Dialect:
+        """Return this dialect with other answers; it notes in the same place."""
+        return Listening(super().answering(answers, situation), self.heard)
+
+    def not_deciding(self, axes: Iterable[str], situation: str) -> Dialect:
+        """Return this dialect with axes that are not decided; it notes in the same place."""
+        return Listening(super().not_deciding(axes, situation), self.heard)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One judging: the axes that had a say in it and their answers then; the rows; what the dialect learned."""
+
+    heard: frozenset[str]
+    answers: Answers
+    rows: tuple[Row, ...]
+    learned: Mapping[tuple[str, str], str]
+    undecided: frozenset[tuple[str, str]]
+
+
+class Memo:
+    """Judges by a function of case, trace and dialect, which it asks once for each that differ."""
+
+    def __init__(self, judging: Judging) -> None:
+        self.judging = judging
+        self.seen: dict[tuple[str, bytes], list[Judged]] = {}
+
+    def __call__(self, case: Case, trace: Trace, dialect: Dialect) -> tuple[list[Row], Dialect]:
+        """Return the rows of a case and the dialect with what was learned from it."""
+        known = self.seen.setdefault((case.key, digest(trace)), [])
+        for judged in known:
+            if judged.answers == answers(dialect, judged.heard):
+                break
+        else:
+            judged = self.judge(case, trace, dialect)
+            known.append(judged)
+        learned = Dialect(
+            {**dialect.answers, **judged.learned},
+            (dialect.undecided - judged.learned.keys()) | judged.undecided,
+        )
+        return list(judged.rows), learned
+
+    def judge(self, case: Case, trace: Trace, dialect: Dialect) -> Judged:
+        """Judge, and note what it depended on."""
+        listening = Listening(dialect, set())
+        rows, after = self.judging(case, trace, listening)
+        own = [(clause, case.situation) for clause in case.clauses]
+        heard = frozenset(listening.heard)
+        return Judged(
+            heard,
+            answers(dialect, heard),
+            tuple(rows),
+            {key: after.answers[key] for key in own if key in after.answers},
+            frozenset(key for key in own if key in after.undecided),
+        )
+
+
+def answers(dialect: Dialect, axes: frozenset[str]) -> Answers:
+    """Return all that a dialect says of some axes."""
+    return (
+        frozenset(item for item in dialect.answers.items() if item[0][0] in axes),
+        frozenset(key for key in dialect.undecided if key[0] in axes),
+    )
+
+
+def digest(trace: Trace) -> bytes:
+    """Return what tells two traces apart, the time aside."""
+    found = hashlib.blake2b(repr((trace.status, trace.reason)).encode(), digest_size=16)
+    for shown in trace.steps:
+        found.update(repr(shown.error).encode())
+        for name, array in shown.arrays.items():
+            found.update(repr((name, shown.dtypes.get(name), array.dtype.str, array.shape)).encode())
+            found.update(array.data if array.flags.c_contiguous and array.size else array.tobytes())
+    return found.digest()

@@ -1,0 +1,62 @@
+"""The trainer of every Keras, and its checkpoints."""
+
+import os
+import tempfile
+from typing import Any
+
+from bnspec.worker.adapter import Trainer, Unsupported
+
+
+class KerasTrainer(Trainer):
+    """What compiles, fits and saves; a subclass makes the layer and its models."""
+
+    keras: Any
+    bn: Any
+    shape: Any
+    model: Any
+    rate: Any
+
+    def functional(self, inner):
+        """Return a functional model of one layer."""
+        raise NotImplementedError
+
+    def trained(self):
+        """Return the model that the trainer gets; a bare layer is put into one."""
+        if self.model is None:
+            self.model = self.functional(self.bn)
+        return self.model
+
+    def reload(self, missing=()):
+        if missing:
+            raise Unsupported("keras' BatchNormalization has no counter")
+        rate = self.rate
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "layer.weights.h5")
+            self.built_model().save_weights(path)
+            type(self).__init__(
+                self, self.layer, structure=self.structure, execution=self.execution, device=self.device
+            )
+            self.built_model().load_weights(path)
+        if rate is not None:
+            self.prepare(learning_rate=rate)
+
+    def built_model(self):
+        """Return the model with its weights made: a subclassed one has none before it saw a shape."""
+        model = self.trained()
+        if not model.built:
+            model.build(self.shape)
+        return model
+
+    def prepare(self, *, learning_rate):
+        self.rate = learning_rate
+        self.trained().compile(self.keras.optimizers.SGD(learning_rate), "mse")
+
+    def fit(self, x, target, *, steps, batches=1):
+        options = {"batch_size": len(x) // batches, "epochs": steps, "shuffle": False, "verbose": 0}
+        return {"loss": self.trained().fit(x, target, **options).history["loss"]}
+
+    def evaluate(self, x, target):
+        return {"loss": [self.trained().evaluate(x, target, batch_size=len(x), verbose=0)]}
+
+    def predict(self, x):
+        return self.trained().predict(x, batch_size=len(x), verbose=0)
