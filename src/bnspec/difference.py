@@ -227,7 +227,7 @@ def worst_number(observed: Array, expected: Expected) -> tuple[int, float, float
     Places count along the flattened array. None where no number is judged.
     """
     shown, value, allowance = (array.reshape(-1) for array in (observed, expected.value, expected.allowance))
-    worst, judged, exact = (0, -1.0, 0.0, 0.0), False, expected.inexact
+    worst, judged, exact = (0, -1.0, 0.0, 0.0), False, expected.inexact and shown.size > 0
     for start in range(0, shown.size, PART):
         piece = slice(start, start + PART)
         ratio, error, same = errors(shown[piece].astype(np.float64), value[piece], allowance[piece])
@@ -243,9 +243,9 @@ def worst_number(observed: Array, expected: Expected) -> tuple[int, float, float
                 worst = (start + place, float(ratio[place]), float(error[place]), largest)
             else:
                 worst = (*worst[:3], largest)
-    if not judged:
-        return None
-    return (0, np.inf, np.inf, np.inf) if exact else worst
+    if exact:
+        return 0, np.inf, np.inf, np.inf
+    return worst if judged else None
 
 
 def errors(found: Floats, value: Floats, allowance: Floats) -> tuple[Floats, Floats, Array]:

@@ -1,7 +1,7 @@
 """The formulas of the reference, each number with its allowance."""
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from bnspec.case import Array, Layer
 from bnspec.expectation import Expected, returned
 from bnspec.reference import (
+    UNIT,
     Arithmetic,
     Moments,
     State,
@@ -249,9 +250,9 @@ def gradients(
     arithmetic: Arithmetic,
     *,
     through: bool,
-    dtype: str = "float32",
 ) -> dict[str, Expected]:
     """Return the gradients by x and the parameters; through: the statistics depend on x, as its own do."""
+    kind = layer.dtypes["input"]
     given: dict[str, Any] = {"epsilon": layer.epsilon, "axis": layer.axis}
     statistics: dict[str, Any] = {"mean": used.state.mean, "variance": used.state.variance}
     scale = parameters.get("scale")
@@ -267,9 +268,12 @@ def gradients(
         variance_allowance=used.variance_allowance,
         scale=1.0 if scale is None else scale,
         through_statistics=through,
+        half=UNIT[kind] if "16" in kind else 0.0,
         arithmetic=arithmetic,
         **statistics,
         **given,
     )
-    types = {"x": dtype, "scale": layer.dtypes["parameters"], "offset": layer.dtypes["parameters"]}
-    return {name: returned(getattr(expected, name), getattr(bound, name), types[name]) for name in ("x", *parameters)}
+    types = {"x": kind, "scale": layer.dtypes["parameters"], "offset": layer.dtypes["parameters"]}
+    found = {name: returned(getattr(expected, name), getattr(bound, name), types[name]) for name in ("x", *parameters)}
+    # A layer that is asked for parameters of a half type may keep them in float32, and so their gradients.
+    return {n: replace(one, dtype=None) if n != "x" and "16" in types[n] else one for n, one in found.items()}

@@ -218,6 +218,7 @@ def of_gradients(
     epsilon: float,
     axis: int = -1,
     through_statistics: bool = True,
+    half: float = 0.0,
     arithmetic: Arithmetic = FLOAT32,
 ) -> Gradients:
     """Allowances of the gradients that `gradients` holds, in the same shapes.
@@ -226,6 +227,9 @@ def of_gradients(
     g₀ = dy − Σdy/N − x̂·dscale/N: |scale|[(r + Δr)(k(|dy| + |x̂||dscale|/N) + ΔB/N + (|x̂| + Δx̂)ΔG/N +
     Δx̂|dscale|/N) + (Δr + k·r)|g₀|]. Where the statistics are constants (inference, detached) only dy is
     left of g₀: |scale|[(r + Δr)k|dy| + (Δr + k·r)|dy|].
+
+    half: the unit roundoff of the type of x where it is a half. Automatic differentiation returns every part
+    of dx in that type before it adds them: half·|scale|r(|dy| + |Σdy|/N + |x̂||dscale|/N) more.
     """
     values, upstream = np.asarray(x), np.asarray(dy)
     n = values.size // max(len(mean), 1)
@@ -245,7 +249,9 @@ def of_gradients(
             size, xhat_size = np.abs(dy_rows), np.abs(xhat)
             delta_offset = k * a * size.sum(axis=1)
             delta_scale = k * a * (size * xhat_size).sum(axis=1) + (1 + k * a) * (size * delta_xhat).sum(axis=1)
+            parts_of_dx = size
             if through_statistics:
+                parts_of_dx = size + np.abs(doffset) / n + xhat_size * np.abs(dscale) / n
                 g0 = dy_rows - doffset / n - xhat * dscale / n
                 inner = (
                     k * (size + xhat_size * np.abs(dscale) / n)
@@ -256,6 +262,8 @@ def of_gradients(
             else:
                 g0, inner = dy_rows, k * size
             delta_x = factor * ((root + error_r) * inner + (error_r + k * root) * np.abs(g0))
+            if half:
+                delta_x += half * factor * root * parts_of_dx
             put(undecided(delta_x), found.x[part], axis)
             found.scale[where], found.offset[where] = undecided(delta_scale), delta_offset
     return found

@@ -82,8 +82,9 @@ class Asking:
 
     @cached_property
     def centred(self) -> Arithmetic:
-        """The arithmetic of inference: whether the mean is subtracted before scaling is seen there."""
-        return replace(self.arithmetic, centred=self.of_place("precision.centring") == "centred")
+        """The arithmetic of inference: whether the mean is subtracted before scaling is seen there, in float32."""
+        centred = self.input_type == "float32" and self.of_place("precision.centring") == "centred"
+        return replace(self.arithmetic, centred=centred)
 
     @cached_property
     def moving_arithmetic(self) -> Arithmetic:

@@ -220,7 +220,6 @@ class SimulatedLayer:
             self.parameters,
             asking.arithmetic,
             through=through,
-            dtype=asking.output_type,
         )
 
     def empty_gradient(self) -> Expectation:
@@ -273,6 +272,7 @@ class SimulatedLayer:
     def get_state(self, step: Step) -> Expectation:
         """Read the state."""
         types = self.layer.dtypes["parameters"]
+        types = None if "16" in types else types  # asked for a half type, a layer may keep float32
         zeros = np.zeros(self.layer.features)
         parameters = {name: Expected(v, self.noise.get(name, zeros), types) for name, v in self.parameters.items()}
         if not any(self.shows(name) for name in ("mean", "variance", "count")):

@@ -108,7 +108,7 @@ class Moving:
         """Return the moving statistics after one batch."""
         asking = self.asking
         single = batch.x.size == asking.layer.features
-        kind = "population" if single or not batch.x.size else asking.of_place("stats.stored-variance")
+        kind = "population" if single or not batch.x.size else asking.of_types("stats.stored-variance")
         keep = 0.0 if asking.averaging == "cumulative" else asking.keep
         weight = new_weight(moving.state.count + 1, keep=keep, averaging=asking.averaging)
         if np.isnan(weight):

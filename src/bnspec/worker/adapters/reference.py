@@ -1,6 +1,6 @@
 """The reference itself, spoken through the public interface: what every case should look like when right.
 
-It computes in float64 and holds float32, like an ideal float32 layer. This one adapter needs bnspec's own
+It computes in float64 and holds the type it was asked for, like an ideal layer of that type. This one adapter needs bnspec's own
 interpreter, because its framework is `bnspec.reference`.
 """
 
@@ -20,6 +20,11 @@ class Reference(Adapter):
         super().__init__(layer, structure=structure, execution=execution, device=device)
         if structure != "bare":
             raise Unsupported("the reference is a bare layer")
+        if not layer["tracked"] or layer["mode"] or layer["frozen"]:
+            raise Unsupported("the reference is built with moving statistics, unfrozen, and told its mode in the call")
+        if layer["dtypes"]["input"] not in ("float32", "float64"):
+            raise Unsupported("the reference holds float32 or float64")
+        self.dtype = np.dtype(layer["dtypes"]["input"])
         channels, momentum = layer["features"], layer["momentum"] or {"keep": 0.99}
         self.averaging = "cumulative" if momentum.get("cumulative") else "exponential"
         self.keep = momentum.get("keep", momentum.get("raw", 0.0))
@@ -38,17 +43,20 @@ class Reference(Adapter):
     def call(self, mode, x, *, mask=None, record=True, collect=True, recompute=False):
         if mode is None:
             raise TypeError("the reference must be told: train or infer")
+        if recompute or not record or not collect:
+            raise Unsupported("the reference records nothing and hands nothing to the caller")
         self.last = (x, mode == "train" and not self.frozen)
         if not self.last[1]:
             state = self.state
             y = reference.normalize(x, mean=state.mean, variance=state.variance, **self.formula)
-            return y.astype(np.float32)
+            return y.astype(self.dtype)
+        weights = None if mask is None else np.expand_dims(mask, self.layer["axis"] % np.ndim(x))
         step = reference.training_step(
-            x, state=self.state, keep=self.keep, averaging=self.averaging, mask=mask, **self.formula
+            x, state=self.state, keep=self.keep, averaging=self.averaging, mask=weights, **self.formula
         )
-        mean, variance = (v.astype(np.float32).astype(np.float64) for v in (step.state.mean, step.state.variance))
+        mean, variance = (v.astype(self.dtype).astype(np.float64) for v in (step.state.mean, step.state.variance))
         self.state = reference.State(mean, variance, step.state.count)
-        return step.y.astype(np.float32)
+        return step.y.astype(self.dtype)
 
     def backward(self, dy):
         x, by_batch = self.last
@@ -59,7 +67,7 @@ class Reference(Adapter):
             state = self.state
             gradients = reference.inference_gradients(x, dy, mean=state.mean, variance=state.variance, **formula)
         names = ["x"] + [name for name in ("scale", "offset") if name in self.formula]
-        return {name: getattr(gradients, name).astype(np.float32) for name in names}
+        return {name: getattr(gradients, name).astype(self.dtype) for name in names}
 
     def freeze(self, where="layer"):
         self.frozen = True
@@ -70,7 +78,7 @@ class Reference(Adapter):
     def get_state(self):
         state = {"mean": self.state.mean, "variance": self.state.variance}
         state.update((name, self.formula[name]) for name in ("scale", "offset") if name in self.formula)
-        return {name: value.astype(np.float32) for name, value in state.items()}
+        return {name: value.astype(self.dtype) for name, value in state.items()}
 
     def set_state(self, state):
         given = {name: value.astype(np.float64) for name, value in state.items()}
