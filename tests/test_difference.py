@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bnspec.case import Case, Layer, Step
+from bnspec.case import Case, Layer, Step, read
 from bnspec.difference import LIMIT, Shown, Trace, compare
-from bnspec.expectation import ABSENT, DONE, FREE, RAISES, Expected, returned, values
+from bnspec.expectation import ABSENT, DONE, FREE, RAISES, Expectation, Expected, returned, same, values
 
 F = np.float32
 NAN, INF = np.nan, np.inf
@@ -91,8 +91,55 @@ def test_a_dtype_is_a_difference_of_its_own_beside_the_numbers(dtype):
     assert sorted(d.kind for d in wrong.differences) == ["dtype", "number"]
 
 
-def test_a_loss_may_have_any_dtype():
-    assert numbers([1.0], [1.0], [0.0], name="loss", dtype=np.float64).fits
+def test_a_number_may_have_any_dtype_where_none_is_expected():
+    expected = Expected(np.ones(1), np.zeros(1), None)
+    assert comparison(values(loss=expected), Shown({"loss": np.ones(1)})).fits
+    assert not comparison(values(loss=Expected(np.ones(1), np.zeros(1))), Shown({"loss": np.ones(1)})).fits
+
+
+def test_a_bfloat16_is_judged_by_the_type_it_travelled_as():
+    expected = values(y=Expected(np.ones(1), np.zeros(1), "bfloat16"))
+    assert comparison(expected, Shown({"y": np.ones(1, F)}, dtypes={"y": "bfloat16"})).fits
+    assert comparison(expected, Shown({"y": np.ones(1, F)})).worst.kind == "dtype"
+
+
+def test_a_counter_is_judged_only_where_there_is_one():
+    expected = values(count=Expected(np.array(3.0), np.array(0.0), None, counter=True))
+    assert comparison(expected, Shown()).judged == 0
+    assert comparison(expected, Shown({"count": np.array(3)})).fits
+    assert not comparison(expected, Shown({"count": np.array(4)})).fits
+
+
+def test_what_may_not_be_negative_or_not_be_exact_is_a_difference_within_any_allowance():
+    wide = {"value": np.zeros(2), "allowance": np.full(2, 9.0)}
+    clamped = values(variance=Expected(**wide, nonnegative=True))
+    assert comparison(clamped, Shown({"variance": np.array([0.0, 1.0], F)})).fits
+    assert comparison(clamped, Shown({"variance": np.array([-1e-9, 1.0], F)})).worst.ratio == INF
+    noisy = values(y=Expected(**wide, inexact=True))
+    assert comparison(noisy, Shown({"y": np.array([0.0, 1e-9], F)})).fits
+    assert comparison(noisy, Shown({"y": np.zeros(2, F)})).worst.ratio == INF
+
+
+def test_what_must_not_be_shown_is_a_difference():
+    expected = Expectation("values", missing=frozenset({"scale"}))
+    assert comparison(expected, Shown({"x": np.zeros(1, F)})).fits
+    assert "gave scale, where there is none" in comparison(expected, Shown({"scale": np.zeros(1, F)})).worst.text
+
+
+@pytest.mark.parametrize(
+    ("second", "fits"),
+    [
+        (np.array([0.1, NAN], F), True),
+        (np.array([np.nextafter(F(0.1), F(1)), NAN], F), False),
+        (np.array([0.1, NAN]), False),
+        (np.array([[0.1, NAN]], F), False),
+    ],
+)
+def test_what_must_be_the_same_is_the_same_bit_for_bit(second, fits):
+    case = Case(("state.round-trip",), "x", Layer(), (read(), read()), "")
+    trace = Trace("ran", (Shown({"mean": np.array([0.1, NAN], F)}), Shown({"mean": second})))
+    assert compare(case, trace, [DONE, same(0)]).fits is fits
+    assert not compare(case, Trace("ran", (trace.steps[0], Shown())), [DONE, same(0)]).fits
 
 
 def test_a_missing_array_is_a_difference_and_an_extra_one_is_none():

@@ -1,5 +1,7 @@
 """Identify, then verify: every way that a case can end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,8 +64,14 @@ def test_several_rivals_are_inconclusive_and_leave_their_axis_open():
     x = np.array([[1.0, -1.0, 2.0], [-1.0, 1.0, -2.0]], F)
     case = Case(("modes.unstated",), "rank2", Layer(), (train(x), read("scale")), "shows neither", rival_answers)
     [row], found = identify(case, following(case, BASE), BASE)
+    assert row.verdict == "unsupported"
+    assert row.message == "here all answers (infer, train) show the same"
+    assert not found.undecided
+    close = write(mean=[1e-9, 0.0, 0.0], variance=[1.0, 1.0, 4.0])
+    near = replace(case, program=(close, call(x)))
+    [row], found = identify(near, following(near, BASE), BASE)
     assert row.verdict == "inconclusive"
-    assert row.margin == 0
+    assert 0 < row.margin < MARGIN
     assert row.message == "infer and train fit alike"
     assert found.undecided == {("modes.unstated", "rank2")}
 

@@ -9,7 +9,7 @@ import pytest
 from bnspec.case import FLOAT32, Case, Layer, Step, call, read, train
 from bnspec.identify import MARGIN, prepare, rivals
 from bnspec.paths import suite_folder
-from bnspec.spec import AXES, CLAUSES, Dialect, SuiteError
+from bnspec.spec import AXES, Dialect, SuiteError
 from bnspec.suite import check, check_complete, load_cases, matcher, select
 
 CASES = load_cases()
@@ -75,7 +75,7 @@ def test_an_id_is_for_ever():
 
 def test_every_clause_and_axis_is_asked_by_a_case():
     check_complete(CASES)
-    with pytest.raises(SuiteError, match="no case asks masks.statistics$"):
+    with pytest.raises(SuiteError, match=r"no case asks masks\.statistics$"):
         check_complete(case for case in CASES if "masks.statistics" not in case.clauses)
 
 
@@ -125,7 +125,7 @@ ORDINARY = [case for case in CASES if case.key.partition(".")[0] not in SPECIAL]
 def test_ordinary_data_are_in_the_range_where_every_formulation_is_accurate(case):
     for rows in batches(case):
         assert 1 < len(rows) <= 4096
-        assert (np.abs(rows.mean(axis=0)) <= 1.0001 * rows.std(axis=0)).all()
+        assert (np.abs(rows.mean(axis=0)) <= 1.01 * rows.std(axis=0)).all()
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.exact], ids=lambda case: case.key)
@@ -189,7 +189,9 @@ def test_a_case_that_cannot_tell_its_rivals_apart_is_refused_with_its_name():
     x = np.zeros((2, 3), np.float32)
     rival_answers = tuple({"modes.unstated": variant} for variant in ("infer", "train"))
     case = Case(("modes.unstated",), "rank2", Layer(), (train(x), read("scale")), "shows neither", rival_answers)
-    with pytest.raises(SuiteError, match=r"modes.unstated\[rank2\]: two answers .* only 0 allowances apart; expected 10"):
+    with pytest.raises(
+        SuiteError, match=r"modes.unstated\[rank2\]: two answers .* only 0 allowances apart"
+    ):
         prepare([case])
 
 
@@ -226,6 +228,9 @@ def test_a_selection_runs_the_axes_that_it_depends_on_and_reports_them_only_if_s
     assert reported == {"stats.closed-form[k3]"}
     assert [case.key for case in cases] == [
         "stats.momentum-weight[rank2]",
+        "precision.accumulation[rank2]",
+        "precision.moments[rank2]",
+        "precision.centring[rank2]",
         "state.complete[rank2]",
         "stats.closed-form[k3]",
     ]
@@ -235,6 +240,9 @@ def test_a_selection_follows_the_questions_that_an_answer_leads_to():
     """The output by the moving statistics depends on their update; so does the axis that finds it out."""
     cases, _ = select(CASES, "forward.training[rank2]")
     assert {case.key for case in cases} == {
+        "precision.accumulation[rank2]",
+        "precision.moments[rank2]",
+        "precision.centring[rank2]",
         "forward.training[rank2]",
         "forward.statistics[rank2]",
         "state.complete[rank2]",

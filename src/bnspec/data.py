@@ -11,6 +11,17 @@ SPATIAL = {2: (), 3: (4,), 4: (4, 2), 5: (2, 2, 2)}
 """Spatial shape by rank: few shapes, so that frameworks that compile per shape compile little."""
 
 
+HALVES = tuple(
+    {"input": kind, "parameters": parameters, "compute": kind}
+    for kind in ("float16", "bfloat16")
+    for parameters in ("float32", kind)
+)
+"""The types of layers that take halves: with float32 parameters, and with parameters of the same type."""
+
+TYPED = (*HALVES, dict.fromkeys(("input", "parameters", "compute"), "float64"))
+"""The types of every layer that is asked beside those of float32."""
+
+
 UNEVEN = 1.0371
 """A factor on every batch, so that no statistic is a round number: one that is rounded must show."""
 
@@ -85,7 +96,12 @@ def repeated(size: tuple[int, ...], axis: int, *, seed: int, mean: float = 0.5, 
 
 
 def held(values: Array, dtype: str) -> Array:
-    """Return numbers rounded to a type and held so that they can travel: a bfloat16 as its float32."""
+    """Return float32 numbers as those of another type: a half rounded, a float64 that no float32 holds.
+
+    A bfloat16 travels as its float32.
+    """
+    if dtype == "float64":
+        return values * (1 + np.arange(values.size).reshape(values.shape) * 2.0**-40)
     return rounded(values, dtype).astype("float32" if dtype == "bfloat16" else dtype)
 
 

@@ -125,7 +125,7 @@ def find(text: str) -> Environment:
     by_name = {environment.name: environment for environment in listed()}
     if text in known or text in by_name:
         return known.get(text) or by_name[text]
-    partly = [name for name in by_name if text in name]
+    partly = [name for name in by_name if text and text in name]
     if len(partly) == 1:
         return by_name[partly[0]]
     if partly:

@@ -15,13 +15,13 @@ from bnspec.reference import (
     Moments,
     State,
     estimate_variance,
+    formulations,
     inference_gradients,
     moments,
     normalize,
     training_gradients,
 )
 from bnspec.reference import allowance as allow
-from bnspec.reference import formulations
 from bnspec.reference.forward import blend
 from bnspec.reference.statistics import Floats, along, parts, rows
 
@@ -91,7 +91,9 @@ def of_batch(
         found = formulations.moments(x, axis=layer.axis, arithmetic=arithmetic)
     else:
         found = moments(x, axis=layer.axis, mask=weights)
-    delta = allow.of_moments(x, axis=layer.axis, mask=weights, arithmetic=arithmetic, batch=None if arithmetic.formulated else found)
+    delta = allow.of_moments(
+        x, axis=layer.axis, mask=weights, arithmetic=arithmetic, batch=None if arithmetic.formulated else found
+    )
     lost = np.zeros(found.mean.shape, dtype=bool)
     if weighted:
         lost |= np.isnan(rows(x, layer.axis)).any(axis=0)

@@ -78,15 +78,15 @@ def output(case: Case, trace: Trace) -> str:
         with np.errstate(all="ignore"):
             inner = (call.scale / k) ** 2
             readings = {
-                "the ε in effect is {:.6g}": inner - call.variance,
-                "the slope has a factor of {:.6g}": k * np.sqrt(call.variance + case.layer.epsilon) / call.scale,
-                "the variance in effect has a factor of {:.6g}": (inner - case.layer.epsilon) / call.variance,
+                "the ε in effect is {:.4g}": inner - call.variance,
+                "the slope has a factor of {:.4g}": k * np.sqrt(call.variance + case.layer.epsilon) / call.scale,
+                "the variance in effect has a factor of {:.4g}": (inner - case.layer.epsilon) / call.variance,
             }
-        for words, numbers in readings.items():
-            if one(numbers):
-                extra = b - call.offset
-                shift = f", and {listed(extra)} is added" if np.abs(extra).max() > SAME else ""
-                return f"Measured: y is linear in x; {words.format(numbers.mean())}{shift}"
+        words, numbers = min(readings.items(), key=lambda reading: spread(reading[1]))
+        if spread(numbers) <= SAME:
+            extra = b - call.offset
+            shift = f", and {listed(extra)} is added" if np.abs(extra).max() > SAME else ""
+            return f"Measured: y is linear in x; {words.format(numbers.mean())}{shift}"
         return f"Measured: y is linear in x, slopes {listed(k)}, offsets {listed(b)}"
     return ""
 
@@ -94,10 +94,10 @@ def output(case: Case, trace: Trace) -> str:
 def lines(call: Called) -> tuple[Floats, Floats, bool]:
     """Return slope and height (at the mean) of y over x per channel, and whether lines fit."""
     centred = call.x - call.x.mean(axis=0)
-    spread = (centred**2).sum(axis=0)
-    if not spread.all() or not np.isfinite(call.y).all():
-        return spread, spread, False
-    k = (centred * call.y).sum(axis=0) / spread
+    square = (centred**2).sum(axis=0)
+    if not square.all() or not np.isfinite(call.y).all():
+        return square, square, False
+    k = (centred * call.y).sum(axis=0) / square
     b = call.y.mean(axis=0) + k * (call.mean - call.x.mean(axis=0))
     residual = np.abs(call.y - (k * (call.x - call.mean) + b)).max()
     return k, b, bool(residual <= SAME * max(np.abs(call.y).max(), 1e-300))
@@ -157,10 +157,10 @@ def gradient(case: Case, trace: Trace) -> str:
     return ""
 
 
-def one(numbers: Floats) -> bool:
-    """Return whether the numbers of all channels are one."""
-    middle = float(numbers.mean())
-    return bool(np.isfinite(numbers).all() and np.abs(numbers - middle).max() <= SAME * max(abs(middle), 1e-300))
+def spread(numbers: Floats) -> float:
+    """Return how far the numbers of all channels are from being one, relative to it; infinite if they are not."""
+    middle = abs(float(numbers.mean()))
+    return float(np.abs(numbers - numbers.mean()).max() / middle) if 0 < middle < np.inf else float("inf")
 
 
 def listed(numbers: Floats) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bnspec.case import Case
 from bnspec.difference import Trace
 from bnspec.results import Row
-from bnspec.spec import Dialect
+from bnspec.spec import Axis, Dialect
 
 Judging = Callable[[Case, Trace, Dialect], tuple[list[Row], Dialect]]
 Answers = tuple[frozenset[tuple[tuple[str, str], str]], frozenset[tuple[str, str]]]
@@ -34,6 +34,10 @@ class Listening(Dialect):
     def not_deciding(self, axes: Iterable[str], situation: str) -> Dialect:
         """Return this dialect with axes that are not decided; it notes in the same place."""
         return Listening(super().not_deciding(axes, situation), self.heard)
+
+    def with_classes(self, choose: Callable[[Axis, str], str]) -> Dialect:
+        """Return this dialect with other classes of accuracy; it notes in the same place."""
+        return Listening(super().with_classes(choose), self.heard)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 Records, by their `record` field: `run` first (provenance of the command), then per target `target` (its
 environment), `case` (one verdict) and `target-end` (counts), and `footer` last. A self-test has records
-`implementation` in their place. Without a footer the run is partial. The schema is `results.schema.json` beside this file; reading validates every line against it.
+`implementation` in their place. Without a footer the run is partial. The schema is `results.schema.json` beside
+this file; reading validates every line against it.
 """
 
 import functools

@@ -9,6 +9,7 @@ import functools
 import importlib
 import inspect
 import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -199,6 +200,7 @@ class SelfTest:
 @functools.cache
 def of_this_process() -> SelfTest:
     """Return the self-test of a process of the pool."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for the workers: NumPy need not start threads that nobody uses
     return SelfTest.ready()
 
 

@@ -79,6 +79,10 @@ class Arithmetic(Adapter):
         """The type of the arithmetic."""
         return self.inside or ("float64" if self.layer["dtypes"]["input"] == "float64" else "float32")
 
+    def own(self, number: float) -> Any:
+        """Return a number in the type of the arithmetic."""
+        return np.dtype(self.inner).type(number)
+
     @property
     def output_type(self) -> str:
         """The type of the output."""

@@ -11,8 +11,6 @@ from arithmetic import Arithmetic, Batch, Call, rounded, shown
 
 from bnspec.worker.adapter import Trainer, Unsupported
 
-PARENTS = ("user-layer", "user-model")
-
 
 class Correct(Arithmetic, Trainer):
     """The layer. Attributes left and right of a comment are the variants of `spec.py`'s axes."""
@@ -102,7 +100,7 @@ class Correct(Arithmetic, Trainer):
         if self.structure.startswith("pinned-") and (mode is None or self.pinned != "overridden"):
             may_update = self.pinned == "respected" or mode == "train"
             return self.structure[len("pinned-") :], may_update
-        if self.structure in PARENTS:
+        if self.structure in ("user-layer", "user-model"):
             return self.passed_on(mode)
         if self.structure == "plain-list" and self.reach == "no":
             mode = None
@@ -367,12 +365,8 @@ class Correct(Arithmetic, Trainer):
         found = self.backward((2 * (y - target) / y.size).astype(self.inner))
         if not self.in_effect:
             for name in self.parameters:
-                self.parameters[name] = self.parameters[name] - self.inner_type(self.learning_rate) * found[name]
+                self.parameters[name] = self.parameters[name] - self.own(self.learning_rate) * found[name]
         return loss if self.reported_loss == "before-update" else self.loss_afterwards(target)
-
-    def inner_type(self, number):
-        """Return a number in the type of the arithmetic."""
-        return np.dtype(self.inner).type(number)
 
     def loss_afterwards(self, target):
         """Return the loss of the last call with the parameters as they are now."""

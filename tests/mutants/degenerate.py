@@ -49,13 +49,6 @@ class EmptyCounts(Correct):
         super().update(batch)
 
 
-class EmptyDecays(Correct):
-    """An empty batch decays the moving statistics, as if it were of zeros."""
-
-    fault, clause = "empty batch counts as zeros", ("degenerate.empty",)
-    empty = "decayed"
-
-
 class ConstantIsZero(Correct):
     """A constant channel gives 0, without the offset."""
 
@@ -96,13 +89,6 @@ class NanHidden(Correct):
 
     def rows(self, x):
         return np.nan_to_num(super().rows(x))
-
-
-class NanSkipped(Correct):
-    """A batch with a NaN does not enter the moving statistics."""
-
-    fault, clause = "NaN never reaches the state", ("degenerate.nan-recovery",)
-    nan_recovery = "skipped"
 
 
 class MaskIgnored(Correct):

@@ -19,18 +19,12 @@ class SampleEpsilon(Correct):
     stored_variance = "sample-epsilon"
 
 
-class SampleTwice(Correct):
-    """Corrected by the kernel and again by the layer."""
-
-    stored_variance = "sample-twice"
-
-
 class SampleInRank4(Correct):
-    """The fused kernel corrects, the composed one does not."""
+    """The fused kernel corrects, and then the layer does; elsewhere neither."""
 
     @property
     def stored_variance(self):
-        return "sample" if self.layer["rank"] == 4 else "population"
+        return "sample-twice" if self.layer["rank"] == 4 else "population"
 
 
 class Debiased(Correct):
@@ -67,12 +61,6 @@ class Running(Correct):
     """The moving statistics, after their update, normalise in training."""
 
     used_in_training = "running"
-
-
-class InBackward(Correct):
-    """The state changes when the gradient is taken."""
-
-    timing = "backward"
 
 
 class Collected(Correct):
@@ -162,21 +150,15 @@ class FrozenMoves(Correct):
 
 
 class Detached(Correct):
-    """The statistics are constants in the gradient; the loss is reported after the update."""
+    """The gradient takes the statistics for constants; the loss is told late; untracked inference raises."""
 
-    gradient, reported_loss = "detached", "after-update"
+    gradient, reported_loss, untracked_inference = "detached", "after-update", "raises"
 
 
 class Untracked(Correct):
     """A layer that was told to keep no statistics moves them all the same, and infers by the batch."""
 
     untracked_training, untracked_inference = "updates", "batch-and-updates"
-
-
-class UntrackedRaises(Correct):
-    """A layer without statistics does not infer."""
-
-    untracked_inference = "raises"
 
 
 # Degenerate input and masks
@@ -195,19 +177,29 @@ class SingleNan(Correct):
 
 
 class EmptyRaises(Correct):
-    """An empty batch is refused; ε has TensorFlow's floor; NaN never enters the moving statistics."""
+    """An empty batch is refused; ε has TensorFlow's floor."""
 
-    empty, epsilon_floor, nan_recovery = "raises", 1.001e-5, "skipped"
+    empty, epsilon_floor = "raises", 1.001e-5
+
+
+class NanSkipped(Correct):
+    """A NaN never enters the moving statistics."""
+
+    nan_recovery = "skipped"
 
 
 class NanEverywhere(Correct):
-    """All channels in one matrix product: a NaN reaches all of them. Masked values are multiplied by 0."""
-
-    mask_use = "weighted"
+    """All channels in one matrix product: a NaN reaches all of them."""
 
     def mean(self, values, weights, count):
         mean = super().mean(values, weights, count)
         return mean if np.isfinite(mean).all() else mean * np.nan
+
+
+class MaskWeighted(Correct):
+    """Masked values are multiplied by 0."""
+
+    mask_use = "weighted"
 
 
 class MaskIgnored(Correct):

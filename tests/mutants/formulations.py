@@ -14,6 +14,12 @@ class Welford(Correct):
     formulation = "welford"
 
 
+class FoldedWelford(Correct):
+    """Merged chunks, and one factor and one summand, as fused kernels are."""
+
+    formulation, folded = "welford", True
+
+
 class Pairwise(Correct):
     """Sums by hand, halves added to halves."""
 
@@ -22,12 +28,6 @@ class Pairwise(Correct):
 
 class Folded(Correct):
     """Scale and statistics folded into one factor and one summand."""
-
-    folded = True
-
-
-class FoldedWelford(Welford):
-    """Both at once, as fused kernels are."""
 
     folded = True
 
@@ -45,9 +45,13 @@ class Float64Inside(Correct):
 
 
 class OnePassInFloat64(Correct):
-    """E[x²] − E[x]² in float64: for float32 as good as two passes."""
+    """E[x²] − E[x]² in float64 for a float32 layer: as good as two passes."""
 
-    formulation, inside = "one-pass", "float64"
+    inside = "float64"
+
+    @property
+    def formulation(self):
+        return "two-pass" if self.layer["dtypes"]["input"] == "float64" else "one-pass"
 
 
 class OnePass(Correct):

@@ -43,16 +43,6 @@ class EpsilonTenfold(Correct):
         return 10 * self.layer["epsilon"]
 
 
-class EpsilonIgnored(Correct):
-    """ε is always the default of 1e-3."""
-
-    fault, clause = "ε that was given is not used", EPSILON
-
-    @property
-    def epsilon(self):
-        return 1e-3
-
-
 class EpsilonMissingInInference(Correct):
     """There is no ε in inference."""
 
@@ -165,26 +155,6 @@ class ScaleLostWithoutOffset(Correct):
         return super().scale if self.layer["offset"] else np.ones_like(super().scale)
 
 
-class OnePlusScale(Correct):
-    """The scale is meant as a change of 1, and is held as 1."""
-
-    fault, clause = "scaled by 1 + scale", BOTH
-
-    @property
-    def scale(self):
-        return 1 + super().scale if "scale" in self.parameters else super().scale
-
-
-class PositiveScale(Correct):
-    """The sign of the scale is lost."""
-
-    fault, clause = "absolute value of the scale", BOTH
-
-    @property
-    def scale(self):
-        return np.abs(super().scale)
-
-
 class AffineMissingInInference(Correct):
     """The offset is only added in training."""
 
@@ -207,7 +177,7 @@ class ScaleChangedByTraining(Correct):
     def update(self, batch):
         super().update(batch)
         if "scale" in self.parameters:
-            self.parameters["scale"] = self.parameters["scale"] * self.inner_type(1 - 1e-6)
+            self.parameters["scale"] = self.parameters["scale"] * self.own(1 - 1e-6)
 
 
 class RunningUsedInTraining(Correct):
@@ -246,7 +216,7 @@ class InferenceSeesTheBatch(Correct):
 
     def normalise(self, values, mean, variance, scale, offset):
         if getattr(self, "inferring", False) and values.size:
-            mean = mean + self.inner_type(1e-3) * (values.mean(axis=1) - mean)
+            mean = mean + self.own(1e-3) * (values.mean(axis=1) - mean)
         return super().normalise(values, mean, variance, scale, offset)
 
 

@@ -53,15 +53,6 @@ class DividedByNMinusOne(Correct):
         return super().through(dy, xhat, dscale, doffset, share / np.maximum(1 - share, share))
 
 
-class NoScaleInGradient(Correct):
-    """dx is not multiplied by the scale."""
-
-    fault, clause = "scale missing in the gradient", ("gradient.training", "gradient.inference", "gradient.statistics")
-
-    def gradients(self, call, dy, scale):
-        return super().gradients(call, dy, np.ones_like(scale))
-
-
 class ScaleGradientOfInput(Correct):
     """The gradient by the scale is taken with x in the place of the normalised x."""
 
@@ -118,18 +109,6 @@ class StaleCache(Correct):
     def gradients(self, call, dy, scale):
         self.first = getattr(self, "first", None) or call
         return super().gradients(self.first if self.first.shape == call.shape else call, dy, scale)
-
-
-class MovingVarianceInGradient(Correct):
-    """The gradient of training is scaled by the moving variance."""
-
-    fault, clause = "moving variance in the gradient of training", ("gradient.training", "gradient.statistics")
-
-    def gradients(self, call, dy, scale):
-        dx, dscale, doffset = super().gradients(call, dy, scale)
-        if call.batch is not None and self.state:
-            dx = dx * (self.inverse(self.state["variance"]) / self.inverse(call.variance))[:, None]
-        return dx, dscale, doffset
 
 
 class BackwardUpdatesAgain(Correct):

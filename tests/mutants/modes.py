@@ -52,20 +52,6 @@ class FrozenMeanMoves(Correct):
         return y
 
 
-class FrozenByBatch(Correct):
-    """Frozen, the batch's statistics still normalise."""
-
-    fault, clause = "frozen, but normalised by the batch", ("frozen.normalisation",)
-    frozen_normalisation = "batch"
-
-
-class ParentNotFrozen(Correct):
-    """Freezing the parent does not reach the layer."""
-
-    fault, clause = "freezing the parent does nothing", ("frozen.reach",)
-    frozen_reach = "no"
-
-
 class FrozenParametersTrain(Correct):
     """The optimizer goes on with the scale and offset of a frozen layer."""
 
@@ -76,7 +62,7 @@ class FrozenParametersTrain(Correct):
         y = self.call("train", x).astype(self.inner)
         found = self.backward((2 * (y - target) / y.size).astype(self.inner))
         for name in self.parameters:
-            self.parameters[name] = self.parameters[name] - self.inner_type(self.learning_rate) * found[name]
+            self.parameters[name] = self.parameters[name] - self.own(self.learning_rate) * found[name]
         self.in_effect = before
         return self.loss(y, target)
 
@@ -192,34 +178,11 @@ class LossOfInference(Correct):
         return loss
 
 
-class LossOfTwoBatches(Correct):
-    """The first batch of an epoch weighs twice in the loss."""
-
-    fault, clause = "epoch's loss weighs its first batch twice", ("trainer.loss-scope",)
-
-    def of_epoch(self, losses):
-        return (losses[0] + sum(losses)) / (len(losses) + 1)
-
-
-class NestedOnlyInfers(Correct):
-    """In a user's model the layer always infers."""
-
-    fault, clause = "inference mode lost on the way through a parent", ("modes.nested",)
-    nested = "fixed-infer"
-
-
 class PinOverridden(Correct):
     """The trainer's mode beats the one that is pinned."""
 
     fault, clause = "pinned mode overridden", ("modes.pinned",)
     pinned = "overridden"
-
-
-class SharedLayerUpdatesOnce(Correct):
-    """The second call of a step does not update."""
-
-    fault, clause = "second call of a shared layer is lost", ("stats.shared-layer",)
-    shared = "once"
 
 
 class RecomputedTwice(Correct):

@@ -90,24 +90,14 @@ class CorrectedInRank2(Correct):
         return "sample" if self.layer["rank"] == 2 else "population"
 
 
-class CorrectedInRank5(Correct):
-    """N/(N − 1), only for rank 5."""
+class HalfCorrectedInRank5(Correct):
+    """N/(N − 1/2), only for rank 5."""
 
-    fault, clause = "sample variance stored, only for rank 5", ESTIMATOR
-
-    @property
-    def stored_variance(self):
-        return "sample" if self.layer["rank"] == 5 else "population"
-
-
-class HalfCorrectedInRank3(Correct):
-    """N/(N − 1/2), only for rank 3."""
-
-    fault, clause = "N/(N − 1/2) stored, only for rank 3", ESTIMATOR
+    fault, clause = "N/(N − 1/2) stored, only for rank 5", ESTIMATOR
 
     def estimate(self, batch):
         half = batch.count / (batch.count - batch.count.dtype.type(0.5))
-        return batch.variance * half if self.layer["rank"] == 3 else batch.variance
+        return batch.variance * half if self.layer["rank"] == 5 else batch.variance
 
 
 class DeviationStored(Correct):
@@ -204,6 +194,13 @@ class UpdatedTwice(Correct):
     def update(self, batch):
         super().update(batch)
         super().update(batch)
+
+
+class UpdatedByTheGradient(Correct):
+    """The statistics move when the gradient is taken, not in the call."""
+
+    fault, clause = "updated in the backward pass", ("stats.timing", *MOVING)
+    timing = "backward"
 
 
 class UpdatedByTheBatchBefore(Correct):

@@ -43,15 +43,6 @@ class HalfAccumulatorsForLargeN(Correct):
         return super().total(rounded(np.add.reduceat(values, starts, axis=1), "float16"))
 
 
-class TenBitMean(Correct):
-    """The mean of large offsets is held in bfloat16."""
-
-    fault, clause = "mean in bfloat16", ("forward.training", "precision.bound", "stats.closed-form")
-
-    def mean(self, values, weights, count):
-        return rounded(super().mean(values, weights, count), "bfloat16")
-
-
 class HalfInputStatistics(Correct):
     """The statistics of halves are computed in float32 and rounded before they are used."""
 
@@ -118,13 +109,6 @@ class HalfState(Correct):
 
     fault, clause = "state of the input's type", ("precision.state-dtype",)
     state_dtype = "input"
-
-
-class HalfOutputPromoted(Correct):
-    """Half input gives float32 output."""
-
-    fault, clause = "half input gives float32", ("precision.half-output",)
-    half_output = "float32"
 
 
 class CountInHalfPrecision(Correct):

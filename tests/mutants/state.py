@@ -38,7 +38,7 @@ class MeanMovedByError(Correct):
             super().check(x)
         except ValueError:
             if x.ndim == self.layer["rank"]:
-                self.store({"mean": self.state["mean"] * self.inner_type(0.5)})
+                self.store({"mean": self.state["mean"] * self.own(0.5)})
             raise
 
 
@@ -163,13 +163,6 @@ class UntrackedStillMoves(Correct):
 
     fault, clause = "untracked, but still updated", ("stats.untracked-training",)
     untracked_training = "updates"
-
-
-class UntrackedByMoving(Correct):
-    """Told to keep no statistics, the layer infers by them."""
-
-    fault, clause = "untracked, but still used", ("stats.untracked-inference",)
-    untracked_inference = "running"
 
 
 class LostWhereUncollected(Correct):

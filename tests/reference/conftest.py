@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bnspec.reference import formulations as formula
+
 F = np.float32
 Array = np.ndarray[Any, Any]
 Total = Callable[[Array], Array]
@@ -55,30 +57,13 @@ def one_pass(x: Array, total: Total = pairwise) -> tuple[Array, Array]:
 
 def welford(x: Array) -> tuple[Array, Array]:
     """One chain of updates over all values, vectorised over the channels."""
-    mean, squares = x[:, 0].copy(), np.zeros(len(x), F)
-    for count, value in enumerate(np.ascontiguousarray(x.T)[1:], start=2):
-        delta = value - mean
-        mean += delta / F(count)
-        squares += delta * (value - mean)
-    return mean[:, None], (squares / F(x.shape[1]))[:, None]
-
-
-def merged(mean: Array, squares: Array, count: Array) -> tuple[Array, Array]:
-    """Merge neighbours, then neighbours of those, until one is left (Chan, Golub and LeVeque 1983)."""
-    while mean.shape[1] > 1:
-        even = mean.shape[1] // 2 * 2
-        (a, b), (sa, sb), (na, nb) = ((part[..., 0:even:2], part[..., 1:even:2]) for part in (mean, squares, count))
-        delta, n = b - a, na + nb
-        pairs = (a + delta * (nb / n), sa + sb + delta * delta * (na * nb / n), n)
-        mean, squares, count = (
-            np.concatenate([pair, part[..., even:]], axis=-1)
-            for pair, part in zip(pairs, (mean, squares, count), strict=True)
-        )
-    return mean, squares / count
+    mean, variance = formula.welford(x, "float32")
+    return mean[:, None], variance[:, None]
 
 
 def chan(x: Array) -> tuple[Array, Array]:
-    return merged(x, np.zeros_like(x), np.ones(x.shape[1], F))
+    mean, variance = formula.chan(x, "float32")
+    return mean[:, None], variance[:, None]
 
 
 def blocked_welford(x: Array, chain: int = 64) -> tuple[Array, Array]:
@@ -98,7 +83,8 @@ def blocked_welford(x: Array, chain: int = 64) -> tuple[Array, Array]:
         means.append(mean)
         squares.append(variance * F(part.shape[1]))
     count = np.array([part.shape[1] for part in parts], F)
-    return merged(np.concatenate(means, axis=1), np.concatenate(squares, axis=1), count)
+    mean, variance = formula.merged(np.concatenate(means, axis=1), np.concatenate(squares, axis=1), count, "float32")
+    return mean[:, None], variance[:, None]
 
 
 def output(problem: Problem, mean: Array, r: Array, *, folded: bool) -> Array:

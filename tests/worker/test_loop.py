@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from bnspec.worker.adapter import Adapter, Trainer, Unsupported
+from bnspec.worker.adapter import Adapter, Trainer, Unsupported, bfloat16
+from bnspec.worker.frames import Decoder, encode
 from bnspec.worker.loop import load_adapter, run
 
 X = np.float32([[1.0, 2.0], [3.0, 4.0]])
@@ -33,11 +34,11 @@ class Plain(Adapter):
 
 
 def do(adapter, *steps):
-    """Run steps, each `name` or `(name, arrays)`, and return the answer and the arrays."""
+    """Run steps, each `name` or `(name, arrays, options)`, and return the answer and the arrays."""
     arrays, asked = [], []
     for step in steps:
-        name, given = step if isinstance(step, tuple) else (step, {})
-        asked.append({"do": name, "arrays": {n: len(arrays) + i for i, n in enumerate(given)}, "options": {}})
+        name, given, options = (*(step if isinstance(step, tuple) else (step,)), {}, {})[:3]
+        asked.append({"do": name, "arrays": {n: len(arrays) + i for i, n in enumerate(given)}, "options": options})
         arrays.extend(given.values())
     return run(adapter, {"layer": LAYER, "steps": asked}, arrays, {})
 
@@ -66,11 +67,55 @@ def test_a_layer_that_updates_in_place_does_not_change_what_earlier_steps_showed
     assert arrays[2].tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("follows", [True, False])
-def test_a_call_is_recorded_only_if_a_gradient_is_asked_next(follows):
-    steps = [("train", {"x": X}), ("backward", {"dy": X})]
-    _, arrays = do(Plain, *(steps if follows else [steps[0], "get_state", steps[1]]))
-    assert bool(arrays[-1]) is follows
+@pytest.mark.parametrize("options", [{}, {"record": True}, {"record": False}])
+def test_a_call_is_recorded_unless_the_step_says_otherwise(options):
+    _, arrays = do(Plain, ("train", {"x": X}, options), "get_state", ("backward", {"dy": X}))
+    assert bool(arrays[-1]) is options.get("record", True)
+
+
+def test_an_attempt_is_a_call_in_training_mode():
+    class Tells(Plain):
+        def call(self, mode, x, **options):
+            raise ValueError(mode)
+
+    assert do(Tells, ("attempt", {"x": X}))[0]["steps"] == [{"error": {"class": "ValueError", "text": "train"}}]
+
+
+def test_a_state_object_is_held_between_the_steps_and_shown_as_it_is_then():
+    class Holds(Plain):
+        def snapshot(self):
+            return self.mean
+
+        def look(self, held):
+            return {"mean": held}
+
+    _, arrays = do(Holds, "snapshot", ("train", {"x": X}), "look")
+    assert arrays[-1].tolist() == [1, 1]
+
+
+def test_a_trainer_is_compiled_once_unless_it_is_asked_to():
+    class Counts(Trainer):
+        compiled = 0
+
+        def prepare(self, *, learning_rate):
+            self.compiled += 1
+
+        def predict(self, x):
+            return np.array(self.compiled)
+
+    _, arrays = do(Counts, ("predict", {"x": X}), ("predict", {"x": X}), "prepare", ("predict", {"x": X}))
+    assert [int(array) for array in arrays] == [1, 1, 2]
+
+
+def test_bfloat16_goes_as_its_bits():
+    class Halves(Plain):
+        def call(self, mode, x, **options):
+            return bfloat16((x.view(np.uint32) >> 16).astype(np.uint16))
+
+    answer, arrays = do(Halves, ("train", {"x": X}))
+    [(header, received)] = Decoder().feed(encode(answer, arrays))
+    assert header["arrays"][0]["dtype"] == "bfloat16"
+    assert received[0].tolist() == X.tolist()
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no"), ValueError("no"), TypeError("no"), MemoryError("no")])
@@ -111,7 +156,7 @@ def test_a_method_that_does_not_take_what_every_adapter_is_given_is_a_fault_of_t
         def call(self, mode, x):
             return x
 
-    answer, _ = do(Narrow, ("train", {"x": X}))
+    answer, _ = do(Narrow, ("train", {"x": X}, {"recompute": True}))
     assert answer["status"] == "error"
     assert "unexpected keyword argument" in answer["reason"]
 

@@ -25,7 +25,6 @@ from bnspec.reference.statistics import (
     values_of,
 )
 
-
 UNIT = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
 """The unit roundoff of each type: the relative error of one rounding."""
 
@@ -151,9 +150,7 @@ def of_normalized(
     delta_r = of_inverse_deviation(variance, variance_allowance, epsilon=epsilon, arithmetic=arithmetic)
     delta_m = np.broadcast_to(np.asarray(mean_allowance, dtype=np.float64), mean.shape)
     with np.errstate(invalid="ignore"):
-        return piecewise(
-            partial(piece_of_normalized, arithmetic=arithmetic), x, mean, r, delta_r, delta_m, axis=axis
-        )
+        return piecewise(partial(piece_of_normalized, arithmetic=arithmetic), x, mean, r, delta_r, delta_m, axis=axis)
 
 
 def piece_of_normalized(

@@ -83,34 +83,73 @@ def welford(rows: Array, dtype: str) -> tuple[Array, Array]:
 
 def chan(rows: Array, dtype: str) -> tuple[Array, Array]:
     """Mean and variance by merging neighbours, then neighbours of those (Chan, Golub and LeVeque 1983)."""
-    n = rows.shape[1]
-    mean, squares, count = rows, np.zeros_like(rows), np.ones(n, rows.dtype)
+    return merged(rows, np.zeros_like(rows), np.ones(rows.shape[1], rows.dtype), dtype)
+
+
+def merged(mean: Array, squares: Array, count: Array, dtype: str) -> tuple[Array, Array]:
+    """Return mean and variance of rows whose chunks have these means, sums of squared deviations and counts."""
+    n = count.sum()
     while mean.shape[1] > 1:
         even = mean.shape[1] // 2 * 2
         (a, b), (sa, sb), (na, nb) = ((part[..., 0:even:2], part[..., 1:even:2]) for part in (mean, squares, count))
         delta = rounded(b - a, dtype)
-        merged = rounded(a + rounded(delta * (nb / (na + nb)), dtype), dtype)
+        middle = rounded(a + rounded(delta * (nb / (na + nb)), dtype), dtype)
         between = rounded(rounded(delta * delta, dtype) * (na * nb / (na + nb)), dtype)
-        pairs = (merged, rounded(rounded(sa + sb, dtype) + between, dtype), na + nb)
+        pairs = (middle, rounded(rounded(sa + sb, dtype) + between, dtype), na + nb)
         mean, squares, count = (
             np.concatenate([pair, part[..., even:]], axis=-1)
             for pair, part in zip(pairs, (mean, squares, count), strict=True)
         )
-    return mean[:, 0], rounded(squares[:, 0] / rows.dtype.type(n), dtype)
+    return mean[:, 0], rounded(squares[:, 0] / n, dtype)
 
 
 def row_output(
     rows: Array, mean: Array, variance: Array, scale: Array, offset: Array, *, epsilon: float, folded: bool, dtype: str
 ) -> Array:
     """Return scale·(x − mean)·r + offset, or folded into x·k + b with k = scale·r and b = offset − mean·k."""
-    root = rounded(np.sqrt(rounded(variance + rows.dtype.type(epsilon), dtype)), dtype)
-    r = rounded(1 / root, dtype)
+    r = inverse(variance, epsilon, dtype)
     if folded:
         factor = rounded(scale * r, dtype)
         rest = rounded(offset - rounded(mean * factor, dtype), dtype)
         return rounded(rounded(rows * factor[:, None], dtype) + rest[:, None], dtype)
     normalized = rounded(rounded(rows - mean[:, None], dtype) * r[:, None], dtype)
     return rounded(rounded(normalized * scale[:, None], dtype) + offset[:, None], dtype)
+
+
+def inverse(variance: Array, epsilon: float, dtype: str) -> Array:
+    """Return 1/√(variance + ε)."""
+    root = rounded(np.sqrt(rounded(variance + variance.dtype.type(epsilon), dtype)), dtype)
+    return rounded(1 / root, dtype)
+
+
+def row_gradients(
+    rows: Array,
+    dy: Array,
+    mean: Array,
+    r: Array,
+    scale: Array,
+    *,
+    accumulation: str,
+    dtype: str,
+    shown: str,
+    apart: bool,
+) -> tuple[Array, Array, Array]:
+    """Return dx, dscale, doffset of a training step.
+
+    shown: the type of dx; apart: its three parts are rounded to that type before they are added, as automatic
+    differentiation does.
+    """
+    total, n = SUMS[accumulation], rows.dtype.type(rows.shape[1])
+    normalized = rounded(rounded(rows - mean[:, None], dtype) * r[:, None], dtype)
+    doffset, dscale = total(dy, dtype), total(rounded(dy * normalized, dtype), dtype)
+    factor = rounded(scale * r, dtype)[:, None]
+    by_mean = rounded(doffset / n, dtype)[:, None]
+    by_variance = rounded(normalized * rounded(dscale / n, dtype)[:, None], dtype)
+    if apart:
+        first, second, third = (rounded(factor * part, shown) for part in (dy, by_mean, by_variance))
+        return rounded(rounded(first - second, shown) - third, shown), dscale, doffset
+    inner = rounded(rounded(dy - by_mean, dtype) - by_variance, dtype)
+    return rounded(factor * inner, shown), dscale, doffset
 
 
 def as_rows(x: ArrayLike, axis: int, dtype: str) -> Array:

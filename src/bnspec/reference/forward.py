@@ -47,9 +47,7 @@ def normalize(
     vectors = {name: np.asarray(vector, dtype=np.float64) for name, vector in given.items() if vector is not None}
     for name, vector in vectors.items():
         if vector.shape != (array.shape[axis],):
-            raise ValueError(
-                f"{name} of shape {vector.shape}; expected ({array.shape[axis]},), the channels of x"
-            )
+            raise ValueError(f"{name} of shape {vector.shape}; expected ({array.shape[axis]},), the channels of x")
     scale, offset = vectors.get("scale"), vectors.get("offset")
 
     def y(values: Floats, mean: Floats, root: Floats, *affine: Floats) -> Floats:

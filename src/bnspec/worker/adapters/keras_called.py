@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+from typing import Any
 
 from bnspec.worker.adapter import Unsupported
 from bnspec.worker.adapters.keras_models import user_classes
@@ -14,6 +15,7 @@ class CalledKeras(AnyKeras):
     """BatchNormalization that computes, and moves its statistics, in the call."""
 
     executions = ("eager",)
+    y: Any = None
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
         super().__init__(layer, structure=structure, execution=execution, device=device)
@@ -44,12 +46,19 @@ class CalledKeras(AnyKeras):
             if "mask" not in inspect.signature(self.bn.call).parameters:
                 raise Unsupported("BatchNormalization of this release takes no mask")
             options["mask"] = self.tensor(mask)
+        self.y = None
         inputs = self.tensor(x, self.layer["dtypes"]["input"])
         return self.forward(inputs, options, record, recompute)
 
     def forward(self, x, options, record, recompute):
         """Call what is outermost; return y as an array."""
         raise NotImplementedError
+
+    def recorded(self):
+        """Return y of the last call, if there is a gradient to take of it."""
+        if self.y is None:
+            raise ValueError("the last call raised or recorded nothing: there is no gradient of it")
+        return self.y
 
     def get_state(self):
         return {name: variable.numpy() for name, variable in self.variables().items()}

@@ -37,9 +37,10 @@ class Keras(CalledKeras):
         return self.y.numpy()
 
     def backward(self, dy):
+        y = self.recorded()
         sources = {name: variable for name, variable in self.variables().items() if name in ("scale", "offset")}
         sources["x"] = self.x
-        gradients = self.tape.gradient(self.y, sources, output_gradients=self.tensor(dy, self.y.dtype))
+        gradients = self.tape.gradient(y, sources, output_gradients=self.tensor(dy, y.dtype))
         return {name: value.numpy() for name, value in gradients.items() if value is not None}
 
     def facts(self):

@@ -42,9 +42,10 @@ class KerasTorch(CalledKeras):
         return self.keras.ops.convert_to_numpy(tensor)
 
     def backward(self, dy):
+        y = self.recorded()
         sources = {name: v.value for name, v in self.variables().items() if name in ("scale", "offset")}
         sources = {name: v for name, v in dict(sources, x=self.x).items() if v.requires_grad}
-        found = torch.autograd.grad(self.y, list(sources.values()), self.tensor(dy, self.y.dtype), allow_unused=True)
+        found = torch.autograd.grad(y, list(sources.values()), self.tensor(dy, y.dtype), allow_unused=True)
         return {name: self.array(found[i]) for i, name in enumerate(sources) if found[i] is not None}
 
     def facts(self):

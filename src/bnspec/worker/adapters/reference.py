@@ -1,7 +1,7 @@
 """The reference itself, spoken through the public interface: what every case should look like when right.
 
-It computes in float64 and holds the type it was asked for, like an ideal layer of that type. This one adapter needs bnspec's own
-interpreter, because its framework is `bnspec.reference`.
+It computes in float64 and holds the type it was asked for, like an ideal layer of that type. This one adapter
+needs bnspec's own interpreter, because its framework is `bnspec.reference`.
 """
 
 import numpy as np

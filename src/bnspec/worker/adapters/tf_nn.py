@@ -42,6 +42,7 @@ class TfNN(Adapter):
         return Unsupported("it is a function: it has no %s" % step)
 
     def call(self, mode, x, *, mask=None, record=True, collect=True, recompute=False):
+        self.y = None
         self.x = tf.cast(tf.constant(x), self.layer["dtypes"]["input"])
         function = self.function(mode, mask)
         forward = tf.recompute_grad(function) if recompute else function
@@ -88,6 +89,8 @@ class TfNN(Adapter):
         """Keep the statistics that a training call returned: here there are none."""
 
     def backward(self, dy):
+        if self.y is None:
+            raise ValueError("the last call raised: there is no gradient of it")
         sources = dict(self.asked, x=self.x)
         gradients = self.tape.gradient(self.y, sources, tf.cast(tf.constant(dy), self.y.dtype))
         return {name: value.numpy() for name, value in gradients.items()}
