@@ -117,7 +117,9 @@ def main() -> None:
         "targets": [target_figures(name, goal) for name, goal in TARGETS.items()],
         "peers": peers(),
     }
-    (ROOT / "benchmarks" / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    path = ROOT / "benchmarks" / "figures.json"
+    known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    path.write_text(json.dumps({**known, **figures}, indent=2) + "\n", "utf-8")  # benchmarks/reference.py adds to it
     print(json.dumps(figures, indent=2))
 
 

@@ -127,7 +127,7 @@ def epsilon(value, mode, rank, axis):
         layer=layer,
         program=program,
         rivals=tuple(
-            {"degenerate.epsilon": v} for v in ("exact", "floored", "rejected") if v != "floored" or value < 1e-5
+            {"degenerate.epsilon": v} for v in ("exact", "floored", "rejected") if v != "floored" or value <= 1e-5
         ),
         why="A variance of the size of ε (for 0, of 1e-12; for a negative one, four times as large) and a mean "
         "of 0: what is added to the variance shows in the first digit.",

@@ -109,7 +109,7 @@ def batch_size(samples, rank, axis):
         clauses=("forward.training",),
         situation=f"batch{samples}-{place(rank, axis)}",
         layer=Layer(rank=rank, axis=axis),
-        program=(state(3, "mean", "variance", "scale", "offset"), train(x), read()),
+        program=(state(3, "scale", "offset"), train(x)),
         why="Numbers of samples from the fewest to many, positions beside them.",
     )
 

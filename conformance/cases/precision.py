@@ -50,8 +50,8 @@ def accumulation(rank, axis):
         layer=layer(rank, axis, features=2),
         program=shown(long_batch(many(rank, axis, 2, 2**16), axis)),
         rivals=classes("precision.accumulation"),
-        why="65,536 values of few bits: any chain of 1,024 is exact and any tree of chains nearly so, while "
-        "values added one by one lose a part of a last bit each, always to the same side.",
+        why="65,536 values of few bits: any chain of 256 is exact and a tree of chains nearly so, while values "
+        "added one by one, or in small groups, lose a part of a last bit each, mostly to the same side.",
     )
 
 
@@ -135,7 +135,7 @@ def float64(rank, axis):
     return Case(
         clauses=("precision.float64",),
         situation=f"float64-{place(rank, axis)}",
-        layer=layer(rank, axis, dtypes=TYPED[-1]),
+        layer=layer(rank, axis, dtypes=TYPED[-1], epsilon=2.0**-10),  # a float32, for ε may be held in one
         program=(parameters(FEATURES), start(FEATURES), infer(x), train(x), read("mean", "variance")),
         rivals=classes("precision.float64"),
         why="Numbers that no float32 holds: what passes through one, in inference or in training, is millions of "
@@ -219,7 +219,7 @@ def typed_bound(rank, axis, dtypes):
     return Case(
         clauses=("precision.bound",),
         situation=f"{types(dtypes)}-{place(rank, axis)}",
-        layer=layer(rank, axis, keep=0.75, dtypes=dtypes),
+        layer=layer(rank, axis, keep=0.75, dtypes=dtypes, epsilon=2.0**-10),
         program=(parameters(FEATURES), *steps),
         why="Statistics, output and gradients in this type, where the mean is 0, 8 and 64 deviations.",
     )

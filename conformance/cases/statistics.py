@@ -115,6 +115,21 @@ def complete(rank, axis):
     )
 
 
+def batch_size(samples, rank, axis):
+    x = batch(shape(rank, axis, 3, batch=samples), axis, seed=46)
+    return Case(
+        clauses=("stats.closed-form",),
+        situation=f"batch{samples}-{place(rank, axis)}",
+        layer=Layer(rank=rank, axis=axis),
+        program=(
+            write(mean=channels(3, 2.0, -1.0, 0.5), variance=channels(3, 4.0, 0.25, 1.0)),
+            silently(train(x)),
+            read("mean", "variance"),
+        ),
+        why="Numbers of samples from the fewest to many, positions beside them: N is that of values.",
+    )
+
+
 CUMULATIVE = Case(
     clauses=("stats.closed-form",),
     situation="cumulative",
@@ -149,6 +164,7 @@ CASES = (
     *(joint(rank, axis) for rank, axis in PLACES),
     *(complete(rank, axis) for rank, axis in MAIN),
     *(closed_form(steps) for steps in (1, 2, 3, 10, 200)),
+    *(batch_size(samples, rank, axis) for samples in (1, 2, 4, 256) for rank, axis in ((3, -1), (4, -1), (4, 1))),
     CUMULATIVE,
     *(after_backward(rank, axis) for rank, axis in MAIN),
     *(extreme(rank, axis, keep) for rank, axis in MAIN for keep in (0, 1)),

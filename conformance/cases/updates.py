@@ -69,7 +69,7 @@ def shared(rank, axis):
         layer=Layer(rank=rank, axis=axis),
         structure="shared-twice",
         program=(start, silently(train(data(rank, axis, 103))), moving()),
-        rivals=tuple({"stats.shared-layer": v} for v in ("each-call", "last-call", "once", "summed")),
+        rivals=tuple({"stats.shared-layer": v} for v in ("each-call", "last-call", "once", "summed", "reversed")),
         why="One layer applied twice in a row: the second batch has mean offset and deviation scale, so the "
         "two updates are known and far apart.",
     )

@@ -207,20 +207,22 @@ def output(
     """Return scale·x̂ + offset with some statistics. noise: the allowances of scale and offset themselves."""
     value, bound = np.empty(x.shape), np.empty(x.shape)
     for part, where in parts(x, layer.axis):
-        statistics = (used.state.mean, used.state.variance, used.mean_allowance, used.variance_allowance)
         own = {name: vector[where] for name, vector in parameters.items()}
         errors = {name: vector[where] for name, vector in (noise or {}).items()}
-        found = part_of_output(x[part], *(v[where] for v in statistics), layer, own, arithmetic, dtype, errors)
+        found = part_of_output(x[part], some_channels(used, where), layer, own, arithmetic, dtype, errors)
         value[part], bound[part] = found.value, found.allowance
     return Expected(value, bound, dtype)
 
 
+def some_channels(statistics: Statistics, where: slice) -> Statistics:
+    """Return the statistics of some channels."""
+    state = State(statistics.state.mean[where], statistics.state.variance[where], statistics.state.count)
+    return Statistics(state, statistics.mean_allowance[where], statistics.variance_allowance[where])
+
+
 def part_of_output(
     x: Array,
-    mean: Floats,
-    variance: Floats,
-    mean_allowance: Floats,
-    variance_allowance: Floats,
+    used: Statistics,
     layer: Layer,
     parameters: Parameters,
     arithmetic: Arithmetic,
@@ -228,10 +230,15 @@ def part_of_output(
     noise: Parameters,
 ) -> Expected:
     """Return the output of some channels."""
+    mean, variance = used.state.mean, used.state.variance
     given: dict[str, Any] = {"mean": mean, "variance": variance, "epsilon": layer.epsilon, "axis": layer.axis}
     affine: dict[str, Any] = dict(parameters)
     bound = allow.of_normalized(
-        x, mean_allowance=mean_allowance, variance_allowance=variance_allowance, arithmetic=arithmetic, **given
+        x,
+        mean_allowance=used.mean_allowance,
+        variance_allowance=used.variance_allowance,
+        arithmetic=arithmetic,
+        **given,
     )
     normalized = normalize(x, **given)
     final = allow.of_output(normalized, bound, axis=layer.axis, arithmetic=arithmetic, **affine)

@@ -1,7 +1,8 @@
 """Which dialect: an axis case's trace is matched against the traces of the rival answers."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -105,9 +106,7 @@ def rivals(case: Case, dialect: Dialect, memory: Memory | None = None) -> Rivals
             missing.append(rival)
             why = undecided
         asked.update(axis for axis, _ in recorder.asked)
-    return Rivals(
-        tuple(answers), tuple(expected), why, frozenset(asked), tuple(missing), tuple(formulated), memory
-    )
+    return Rivals(tuple(answers), tuple(expected), why, frozenset(asked), tuple(missing), tuple(formulated), memory)
 
 
 def accuracy(answer: Mapping[str, str]) -> tuple[int, ...]:
@@ -158,17 +157,21 @@ def prepare(cases: Sequence[Case]) -> Prepared:
 
 
 def in_dialect(case: Case, dialect: Dialect, prepared: Prepared) -> Rivals:
-    """Return the rivals in a dialect: as simulated ahead, where it answers what they ask as was assumed then."""
-    found = prepared.get(case.key)
-    if found is None:
+    """Return the rivals in a dialect: as simulated before, where it says the same of what they ask."""
+    first = prepared.get(case.key)
+    if first is None:
         return rivals(case, dialect)
-    asked = found.asked - {*case.clauses}
-    try:
+    asked = first.asked - {*case.clauses}
+    with suppress(UndecidedError):
         if asked <= {*LATER} and all(dialect.variant(axis, case.where) == AXES[axis].default for axis in asked):
-            return found
-    except UndecidedError:
-        pass
-    return rivals(case, dialect, found.memory)
+            return first
+    before: list[tuple[Hashable, Rivals]] = first.memory.setdefault("rivals", [])
+    for said, known in before:
+        if said == dialect.said(known.asked):
+            return known
+    found = rivals(case, dialect, first.memory)
+    before.append((dialect.said(found.asked), found))
+    return found
 
 
 def distances(expected: Sequence[Sequence[Expectation]]) -> Array:
@@ -235,7 +238,7 @@ def identify(
         return unexplained(case, trace, candidates, compared, dialect, hints=hints)
     best = tightest(case, candidates, best)
     ratio = max(judged.compare(candidates.expected[i]).ratio for i in best)
-    margins = candidates.margins
+    margins = candidates.margins if hints else {}
     rows, answers, left = [], {}, []
     for axis in case.clauses:
         variants = sorted({candidates.answers[i].get(axis, "") for i in best})
@@ -292,7 +295,7 @@ def unexplained(
     best = closest(compared)
     nearest = min(best, key=lambda i: max(compared[i].errors.values(), default=0.0))
     faulty = blamed(case, candidates, best, nearest, compared[nearest])
-    margins = candidates.margins
+    margins = candidates.margins if hints else {}
     rows, answers, left = [], {}, []
     for axis in case.clauses:
         variant = candidates.answers[nearest].get(axis, "")

@@ -41,6 +41,12 @@ def verify(
     clause = case.clauses[0]
     if clause == BOUND and comparison.fits and comparison.judged:
         return [bounded(case, trace, dialect, comparison, memory)]
+    if clause == BOUND and not comparison.fits and not comparison.refused:
+        loose = compare(case, trace, simulate(case, dialect.least_accurate(), memory))
+        if loose.fits:
+            worst = comparison.worst
+            message = f"{worst.text}. Its class elsewhere does not hold here; a worse one does"
+            return [row(case, clause, "imprecise", ratio=worst.ratio, index=worst.index, message=message)]
     if not comparison.fits:
         hint = "" if comparison.refused or not hints else explanation(case, trace, dialect)
         return [fault(case, clause, trace, comparison, hint)]

@@ -1,7 +1,7 @@
 """What was judged before: many implementations of one suite show mostly the same, bit for bit."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from bnspec.case import Case
@@ -10,7 +10,6 @@ from bnspec.results import Row
 from bnspec.spec import Axis, Dialect
 
 Judging = Callable[[Case, Trace, Dialect], tuple[list[Row], Dialect]]
-Answers = tuple[frozenset[tuple[tuple[str, str], str]], frozenset[tuple[str, str]]]
 
 
 class Listening(Dialect):
@@ -27,6 +26,11 @@ class Listening(Dialect):
         self.heard.add(axis)
         return super().variant(axis, situation)
 
+    def said(self, axes: Iterable[str]) -> Hashable:
+        """Return all that is said of some axes, and note them."""
+        self.heard.update(axes)
+        return super().said(axes)
+
     def answering(self, answers: Mapping[str, str], situation: str) -> Dialect:
         """Return this dialect with other answers; it notes in the same place."""
         return Listening(super().answering(answers, situation), self.heard)
@@ -42,10 +46,10 @@ class Listening(Dialect):
 
 @dataclass(frozen=True)
 class Judged:
-    """One judging: the axes that had a say in it and their answers then; the rows; what the dialect learned."""
+    """One judging: the axes that had a say in it and what was said of them; the rows; what the dialect learned."""
 
     heard: frozenset[str]
-    answers: Answers
+    said: Hashable
     rows: tuple[Row, ...]
     learned: Mapping[tuple[str, str], str]
     undecided: frozenset[tuple[str, str]]
@@ -62,16 +66,15 @@ class Memo:
         """Return the rows of a case and the dialect with what was learned from it."""
         known = self.seen.setdefault((case.key, digest(trace)), [])
         for judged in known:
-            if judged.answers == answers(dialect, judged.heard):
+            if judged.said == dialect.said(judged.heard):
                 break
         else:
             judged = self.judge(case, trace, dialect)
             known.append(judged)
-        learned = Dialect(
-            {**dialect.answers, **judged.learned},
-            (dialect.undecided - judged.learned.keys()) | judged.undecided,
-        )
-        return list(judged.rows), learned
+        if judged.learned or judged.undecided:
+            undecided = (dialect.undecided - judged.learned.keys()) | judged.undecided
+            dialect = Dialect({**dialect.answers, **judged.learned}, undecided)
+        return list(judged.rows), dialect
 
     def judge(self, case: Case, trace: Trace, dialect: Dialect) -> Judged:
         """Judge, and note what it depended on."""
@@ -81,27 +84,18 @@ class Memo:
         heard = frozenset(listening.heard)
         return Judged(
             heard,
-            answers(dialect, heard),
+            dialect.said(heard),
             tuple(rows),
             {key: after.answers[key] for key in own if key in after.answers},
             frozenset(key for key in own if key in after.undecided),
         )
 
 
-def answers(dialect: Dialect, axes: frozenset[str]) -> Answers:
-    """Return all that a dialect says of some axes."""
-    return (
-        frozenset(item for item in dialect.answers.items() if item[0][0] in axes),
-        frozenset(key for key in dialect.undecided if key[0] in axes),
-    )
-
-
 def digest(trace: Trace) -> bytes:
     """Return what tells two traces apart, the time aside."""
-    found = hashlib.blake2b(repr((trace.status, trace.reason)).encode(), digest_size=16)
+    parts = [repr((trace.status, trace.reason)).encode()]
     for shown in trace.steps:
-        found.update(repr(shown.error).encode())
+        parts.append(repr((shown.error, shown.dtypes)).encode())
         for name, array in shown.arrays.items():
-            found.update(repr((name, shown.dtypes.get(name), array.dtype.str, array.shape)).encode())
-            found.update(array.data if array.flags.c_contiguous and array.size else array.tobytes())
-    return found.digest()
+            parts += repr((name, array.dtype.char, array.shape)).encode(), array.tobytes()
+    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()

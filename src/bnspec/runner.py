@@ -175,10 +175,14 @@ class Driver:
             key = waiting.popleft()
             if not session.asked:
                 session.since = time.monotonic()  # the worker was idle while the host judged
-            data = frame(jobs[key])
+            data = self.frame(jobs[key])
             session.worker.send(data)
             session.asked.append(key)
             session.sizes.append(len(data))
+
+    def frame(self, case: Case | None) -> bytes:
+        """Return the frame of a case."""
+        return frame(case)
 
     def limit(self) -> float:
         """Return how long the current case may take."""

@@ -10,16 +10,20 @@ import importlib
 import inspect
 import multiprocessing
 import os
+import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -30,7 +34,7 @@ from bnspec.identify import prepare
 from bnspec.memo import Memo
 from bnspec.paths import mutants_folder
 from bnspec.results import FINDINGS, Row, Writer
-from bnspec.runner import Driver, Timeouts, judge, judged
+from bnspec.runner import Driver, TargetFailed, Timeouts, judge, judged
 from bnspec.runs import Run
 from bnspec.suite import load_cases
 from bnspec.summary import wide_console
@@ -74,9 +78,13 @@ class Implementation:
         A million values in one layout tell as much of the arithmetic as in three; and those that compute as
         Correct does give its very numbers.
         """
-        large = sum(array.nbytes for step in case.program for array in step.arrays.values()) > LARGE_BYTES
         asked = bool(set(self.clause) & set(case.clauses)) or self.name.startswith(NUMERIC)
-        return not large or self.name == BASE or (asked and case.where == LARGE_PLACE)
+        return not is_large(case) or self.name == BASE or (asked and case.where == LARGE_PLACE)
+
+
+def is_large(case: Case) -> bool:
+    """Whether a case takes so long that only those run it whose question it is."""
+    return sum(array.nbytes for step in case.program for array in step.arrays.values()) > LARGE_BYTES
 
 
 @dataclass(frozen=True)
@@ -146,13 +154,30 @@ def implementations(part: str | None = None) -> list[Implementation]:
     return chosen
 
 
+class FramedDriver(Driver):
+    """A driver that keeps the frames of small cases for the next one."""
+
+    def __init__(self, target: Target, frames: dict[str, bytes]) -> None:
+        super().__init__(target, Timeouts())
+        self.frames = frames
+
+    def frame(self, case: Case | None) -> bytes:
+        """Return the frame of a case, made once."""
+        if case is None or is_large(case):
+            return super().frame(case)
+        if case.key not in self.frames:
+            self.frames[case.key] = super().frame(case)
+        return self.frames[case.key]
+
+
 @dataclass
 class SelfTest:
-    """The suite, what was judged before, and how Correct answers."""
+    """The suite, what was judged and sent before, and how Correct answers."""
 
     cases: Sequence[Case]
     memo: Memo
     variants: Mapping[str, str | None]
+    frames: dict[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def ready(cls) -> "SelfTest":
@@ -166,14 +191,17 @@ class SelfTest:
     def rows(self, implementation: Implementation) -> list[Row]:
         """Run an implementation through the suite, behind a worker."""
         taken = [case for case in self.cases if implementation.takes(case)]
-        driver = Driver(Target(find("numpy"), implementation.name, implementation.path), Timeouts())
+        driver = FramedDriver(Target(find("numpy"), implementation.name, implementation.path), self.frames)
         driver.connect()
         return list(judged(driver, taken, memo=self.memo))
 
     def outcome(self, implementation: Implementation) -> Outcome:
         """Say what the suite says of an implementation."""
         started = time.monotonic()
-        rows = self.rows(implementation)
+        try:
+            rows = self.rows(implementation)
+        except TargetFailed as failure:
+            return Outcome(implementation, (), False, 0, time.monotonic() - started, str(failure))
         seconds = time.monotonic() - started
         broken = next((f"{row.id}: {row.verdict}: {row.message}" for row in rows if row.verdict in BROKEN), "")
         if implementation.fault:
@@ -209,13 +237,19 @@ def outcome_of(implementation: Implementation) -> Outcome:
     return of_this_process().outcome(implementation)
 
 
+def be_quiet() -> None:
+    """Leave an interruption to the process that was interrupted, and warnings to those who judge one target."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")
+
+
 def outcomes(chosen: Sequence[Implementation], jobs: int) -> Iterator[Outcome]:
     """Yield what the suite says of every implementation, in their order.
 
     Judging is Python and holds its lock: several at a time need processes.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(chosen)), context) as executor:
+    with ProcessPoolExecutor(min(jobs, len(chosen)), context, be_quiet) as executor:
         try:
             yield from executor.map(outcome_of, chosen)
         finally:
@@ -228,7 +262,7 @@ def carry_out(chosen: Sequence[Implementation], output: Path | None, *, jobs: in
     with nullcontext() if output is None else Writer(output) as writer:
         if writer:
             writer.write("run", **provenance(part))
-        for outcome in outcomes(chosen, jobs):
+        for outcome in track(outcomes(chosen, jobs), "Self-test", len(chosen), console=Console(stderr=True)):
             found.append(outcome)
             if writer:
                 writer.write("implementation", **outcome.as_json())

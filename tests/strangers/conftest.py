@@ -48,7 +48,7 @@ def judge(
 ) -> Callable[..., Verdicts]:
     """Judge a layer in the place of the page's BatchNorm, or a whole adapter."""
 
-    def rows(layer: Any = None, *, adapter: Any = None, only: str | None = None) -> Verdicts:
+    def rows(layer: Any = None, *, adapter: Any = None, only: str = "not precision") -> Verdicts:
         if layer is not None:
             monkeypatch.setattr(page, "BatchNorm", layer)
         return Verdicts(verdicts(adapter or page.Layer, only))

@@ -226,7 +226,7 @@ def of_gradients(
     left of g₀: |scale|[(r + Δr)k|dy| + (Δr + k·r)|dy|].
 
     half: the unit roundoff of the type of x where it is a half. Automatic differentiation returns every part
-    of dx in that type before it adds them: half·|scale|r(|dy| + |Σdy|/N + |x̂||dscale|/N) more.
+    of dx in that type, and adds them in it: 2half·|scale|r(|dy| + |Σdy|/N + |x̂||dscale|/N) more.
     """
     values, upstream = np.asarray(x), np.asarray(dy)
     n = values.size // max(len(mean), 1)
@@ -260,7 +260,7 @@ def of_gradients(
                 g0, inner = dy_rows, k * size
             delta_x = factor * ((root + error_r) * inner + (error_r + k * root) * np.abs(g0))
             if half:
-                delta_x += half * factor * root * parts_of_dx
+                delta_x += 2 * half * factor * root * parts_of_dx
             put(undecided(delta_x), found.x[part], axis)
             found.scale[where], found.offset[where] = undecided(delta_scale), delta_offset
     return found

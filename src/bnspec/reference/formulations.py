@@ -164,9 +164,8 @@ def moments(x: ArrayLike, *, axis: int, arithmetic: Arithmetic) -> Moments:
     rows = as_rows(x, axis, dtype)
     with np.errstate(all="ignore"):
         found = row_moments(rows, arithmetic.moments, arithmetic.accumulation, dtype)
-    if arithmetic.storage:
-        found = tuple(rounded(part, TYPE[arithmetic.storage]) for part in found)
-    mean, variance = (np.asarray(part, dtype=np.float64) for part in found)
+    storage = TYPE[arithmetic.storage] if arithmetic.storage else dtype
+    mean, variance = (rounded(part, storage).astype(np.float64) for part in found)
     return Moments(mean, variance, np.full(mean.shape, rows.shape[1], dtype=np.int64))
 
 

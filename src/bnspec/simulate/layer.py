@@ -109,8 +109,10 @@ class SimulatedLayer:
         if structure.startswith("pinned"):
             return self.pinned(mode, structure.removeprefix("pinned-"))
         if structure == "plain-list":
-            reached = self.asking.dialect.variant("modes.reach", by) == "yes"
-            return mode if reached else self.asking.of_place("modes.unstated")
+            reached = self.asking.dialect.variant("modes.reach", by)
+            if reached == "yes-no-update" and mode == "train":
+                return "train-no-update"
+            return self.asking.of_place("modes.unstated") if reached == "no" else mode
         if structure not in ("user-layer", "user-model"):
             return mode
         variant = self.asking.dialect.variant("modes.nested", f"{structure}-{by}")
@@ -179,7 +181,8 @@ class SimulatedLayer:
         key = ("twice", first.key, self.parameters_key)
         second = formulas.of_shown(y, self.layer, asking.arithmetic, key)
         answer = asking.of_case("stats.shared-layer")
-        batches = {"once": (first,), "last-call": (second,)}.get(answer, (first, second))
+        orders = {"once": (first,), "last-call": (second,), "reversed": (second, first)}
+        batches = orders.get(answer, (first, second))
         self.moving.push(*batches, together=answer == "summed")
         return DONE
 
@@ -212,15 +215,13 @@ class SimulatedLayer:
         if last.by_batch and asking.of_place("forward.statistics") == "batch":
             through = asking.of_place("gradient.statistics") == "through"
             used = self.batch(last.x).statistics
-        return formulas.gradients(
-            last.x,
-            dy,
-            used or self.moving.now(),
-            self.layer,
-            self.parameters,
-            asking.arithmetic,
-            through=through,
-        )
+        used = used or self.moving.now()
+
+        def gradients() -> dict[str, Expected]:
+            return formulas.gradients(last.x, dy, used, self.layer, self.parameters, asking.arithmetic, through=through)
+
+        key = ("gradients", id(last.x), dy.tobytes(), used.key, self.parameters_key, asking.arithmetic, through)
+        return asking.remember((*key, self.layer.epsilon), gradients)
 
     def empty_gradient(self) -> Expectation:
         """The gradient of an empty batch by the scale."""
@@ -271,8 +272,8 @@ class SimulatedLayer:
 
     def get_state(self, step: Step) -> Expectation:
         """Read the state."""
-        types = self.layer.dtypes["parameters"]
-        types = None if "16" in types else types  # asked for a half type, a layer may keep float32
+        asked = self.layer.dtypes["parameters"]
+        types = None if "16" in asked else asked  # asked for a half type, a layer may keep float32
         zeros = np.zeros(self.layer.features)
         parameters = {name: Expected(v, self.noise.get(name, zeros), types) for name, v in self.parameters.items()}
         if not any(self.shows(name) for name in ("mean", "variance", "count")):
@@ -430,13 +431,26 @@ class SimulatedLayer:
 
     def training_output(self, x: Array, mask: Array | None = None) -> Expectation:
         """The output with the batch's statistics; where the mask leaves out, anything."""
-        y = self.output_of(x, self.batch(x, mask).statistics, self.asking.arithmetic)
         if "degenerate.constant" in self.case.clauses:
-            y = constant_output(y, self.asking.of_case("degenerate.constant"))
+            return values(y=self.constant_output(x))
+        y = self.output_of(x, self.batch(x, mask).statistics, self.asking.arithmetic)
         if mask is not None:
             counts = np.broadcast_to(np.expand_dims(mask, self.layer.axis % x.ndim) > 0, x.shape)
             y = Expected(y.value, np.where(counts, y.allowance, np.inf), y.dtype)
         return values(y=y)
+
+    def constant_output(self, x: Array) -> Expected:
+        """The output of a constant channel: exactly the offset, something near it, or NaN.
+
+        Equal values are rounded to the same side each time they are added: nothing cancels, in whatever order.
+        """
+        answer, arithmetic = self.asking.of_case("degenerate.constant"), self.asking.arithmetic
+        worst = replace(arithmetic, accumulation="sequential")
+        y = self.output_of(x, formulas.of_batch(x, self.layer, worst).statistics, worst)
+        if answer == "noise":
+            return replace(y, inexact=True)
+        value = y.value if answer == "offset" else np.full(y.value.shape, np.nan)
+        return replace(y, value=value, allowance=np.zeros(value.shape))
 
     def inference_output(self, x: Array) -> Expectation:
         """The output with the stored statistics."""
@@ -474,14 +488,6 @@ class SimulatedLayer:
     def parameters_key(self) -> Hashable:
         """What tells two sets of parameters apart."""
         return tuple(value.tobytes() for value in (*self.parameters.values(), *self.noise.values()))
-
-
-def constant_output(y: Expected, answer: str) -> Expected:
-    """Return what a constant channel gives: exactly the offset, something near it, or NaN."""
-    if answer == "noise":
-        return replace(y, inexact=True)
-    value = y.value if answer == "offset" else np.full(y.value.shape, np.nan)
-    return replace(y, value=value, allowance=np.zeros(value.shape))
 
 
 STEPS: Mapping[str, Callable[[SimulatedLayer, Step], Expectation]] = {

@@ -73,6 +73,7 @@ BEHAVIOUR = (
             "last-call": "updated by the last call alone",
             "once": "updated by the first call alone",
             "summed": "both updates computed from the old value, both applied",
+            "reversed": "updated by each call, the last one first",
         },
         by_place=False,
     ),
@@ -162,7 +163,11 @@ BEHAVIOUR = (
     Axis(
         "modes.reach",
         "A layer in a plain list of its parent: does the parent's mode reach it?",
-        {"yes": "yes", "no": "no: it does what it does when nobody says a mode"},
+        {
+            "yes": "yes",
+            "yes-no-update": "yes, but its moving statistics never change",
+            "no": "no: it does what it does when nobody says a mode",
+        },
         by_place=False,
     ),
     Axis(

@@ -1,7 +1,8 @@
 """The dialect of one implementation, and what it leaves open."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from bnspec.spec.axis import Axis
 from bnspec.spec.behaviour import BEHAVIOUR
@@ -52,9 +53,27 @@ class Dialect:
             raise UndecidedError(axis, situation)
         return elsewhere.pop() if elsewhere else AXES[axis].default
 
+    def said(self, axes: Iterable[str]) -> Hashable:
+        """Return all that this dialect says of some axes: where it is equal, so is every `variant` of them."""
+        return frozenset((axis, frozenset(self.by_axis[axis])) for axis in axes if axis in self.by_axis)
+
+    @cached_property
+    def by_axis(self) -> Mapping[str, list[tuple[str, str | None]]]:
+        """Per axis that was asked: every situation with its answer, None where it was not decided."""
+        found: dict[str, list[tuple[str, str | None]]] = {}
+        for (axis, situation), variant in self.answers.items():
+            found.setdefault(axis, []).append((situation, variant))
+        for axis, situation in self.undecided:
+            found.setdefault(axis, []).append((situation, None))
+        return found
+
     def most_accurate(self) -> "Dialect":
         """Return this dialect with the best class wherever an axis asks for accuracy."""
         return self.with_classes(lambda axis, variant: axis.default)
+
+    def least_accurate(self) -> "Dialect":
+        """Return this dialect with the worst class wherever an axis asks for accuracy."""
+        return self.with_classes(lambda axis, variant: list(axis.variants)[-1])
 
     def sound(self) -> "Dialect":
         """Return this dialect with a sound class wherever its own class of accuracy is worse than that."""
@@ -74,5 +93,9 @@ class Dialect:
         return Dialect({**self.answers, **changed}, self.undecided - changed.keys())
 
     def not_deciding(self, axes: Iterable[str], situation: str) -> "Dialect":
-        """Return this dialect with axes that were asked in a situation and not decided."""
-        return Dialect(self.answers, self.undecided | {(axis, situation) for axis in axes})
+        """Return this dialect with axes that were asked in a situation and not decided.
+
+        A class of accuracy that was not decided leaves nothing open: a fault hid it, and the best one is assumed.
+        """
+        left = {(axis, situation) for axis in axes if not AXES[axis].accuracy}
+        return Dialect(self.answers, self.undecided | left)
