@@ -142,7 +142,7 @@ def test_a_file_cut_off_anywhere_behind_its_first_line_is_a_partial_run(lines):
         ([b'{"x": 1' + b"0" * 5000 + b"}\n"], ":1: is not JSON"),
         ([b'{"facts": ' + b"[" * 400 + b"]" * 400 + b"}\n"], ":1: is nested too deep"),
         ([b"3\n"], ":1: is not a results record"),
-        ([b"null\n"], ":1: is not a results record; expected one of run, target, case, target-end, implementation, footer"),
+        ([b"null\n"], ":1: is not a results record; expected one of run, target, case, target-end, implementation"),
         ([{"record": ["run"]}], ":1: is not a results record"),
         ([{"schema": 9}], ":1: is not a results record"),
         ([[RUN]], ":1: is not a results record"),

@@ -189,9 +189,7 @@ def test_a_case_that_cannot_tell_its_rivals_apart_is_refused_with_its_name():
     x = np.zeros((2, 3), np.float32)
     rival_answers = tuple({"modes.unstated": variant} for variant in ("infer", "train"))
     case = Case(("modes.unstated",), "rank2", Layer(), (train(x), read("scale")), "shows neither", rival_answers)
-    with pytest.raises(
-        SuiteError, match=r"modes.unstated\[rank2\]: two answers .* only 0 allowances apart"
-    ):
+    with pytest.raises(SuiteError, match=r"modes.unstated\[rank2\]: two answers .* only 0 allowances apart"):
         prepare([case])
 
 

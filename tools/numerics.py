@@ -25,7 +25,8 @@ COLUMNS = {
     "bfloat16": "bfloat16",
     "float64": "float64",
 }
-"""Columns of the table of errors, and how the situations of `precision.bound` begin that belong to them."""
+"""Columns of the table of errors, and how the situations of `precision.bound` begin that belong to them,
+those of gradients with `gradient-` before."""
 
 OWN = re.compile(r"Within its own class \(.*\): ([^ ]+) of the allowance")
 
@@ -69,7 +70,8 @@ def errors(found: Mapping[str, TargetResults]) -> str:
     for name, target in found.items():
         cells = []
         for start in COLUMNS.values():
-            rows = [row for key, row in bounds(target).items() if key.startswith(start) and verdict(row)]
+            ours = re.compile(f"(gradient-)?{start}")
+            rows = [row for key, row in bounds(target).items() if ours.match(key) and verdict(row)]
             own = max((own_ratio(row) for row in rows), default=None)
             best = max((row["ratio"] for row in rows if verdict(row) == "imprecise"), default=None, key=number)
             cells.append("" if own is None else f"{own:.2g}" + (f" ({number(best):.2g})" if best is not None else ""))

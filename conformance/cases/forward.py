@@ -66,6 +66,19 @@ def inference(rank, axis):
     )
 
 
+def rewritten(rank, axis):
+    """A factor that was computed for the statistics before must not be used for those after."""
+    x = batch(shape(rank, axis, 3), axis, seed=47)
+    other = write(mean=channels(3, -0.5, 0.75, 0.25), variance=channels(3, 0.5, 4.0, 1.5))
+    return Case(
+        clauses=("forward.inference",),
+        situation=f"rewritten-{place(rank, axis)}",
+        layer=Layer(rank=rank, axis=axis),
+        program=(state(3, "mean", "variance", "scale", "offset"), infer(x), other, infer(x)),
+        why="Inference, other statistics, inference again of the same batch.",
+    )
+
+
 def epsilon(value, situation):
     return Case(
         clauses=("forward.inference",),
@@ -210,6 +223,7 @@ CASES = (
     *(training(rank, axis) for rank, axis in PLACES),
     *(two_values(rank, axis) for rank, axis in MAIN),
     *(inference(rank, axis) for rank, axis in PLACES),
+    *(rewritten(rank, axis) for rank, axis in MAIN),
     *(epsilon(value, f"epsilon{value:g}") for value in (1e-3, 1e-5, 1e-7)),
     affine(False, True, "offset-only"),
     affine(True, False, "scale-only"),

@@ -8,7 +8,7 @@ compiling, fitting (`frozen.timing`), and whether freezing a parent freezes what
 
 from itertools import product
 
-from bnspec.case import Case, Layer, fit, freeze, place, prepare, read, train, unfreeze, write
+from bnspec.case import Case, Layer, fit, freeze, place, prepare, read, silently, train, unfreeze, write
 from bnspec.data import batch, channels, shape
 
 FAR = {"mean": channels(3, 2.0, -1.5, 1.0), "variance": channels(3, 4.0, 6.0, 9.0)}
@@ -82,8 +82,24 @@ def reach(structure):
     )
 
 
+LEARNING = Case(
+    clauses=("training.parameters",),
+    situation="frozen-fit",
+    layer=Layer(),
+    structure="model",
+    program=(
+        write(scale=channels(3, 1.5, -0.5, 2.0), offset=channels(3, 0.25, -1.0, 0.5)),
+        freeze(),
+        prepare(0.25),
+        silently(fit(batch(SIZE, -1, seed=90), batch(SIZE, -1, seed=91), steps=2, learning_rate=0.25)),
+        read("scale", "offset"),
+    ),
+    why="Two steps at a large learning rate: what is frozen does not learn.",
+)
+
 CASES = (
     *(frozen(rank, axis) for rank, axis in MAIN),
     *TIMINGS,
+    LEARNING,
     *(reach(structure) for structure in ("model", "nested-model", "user-layer", "user-model", "plain-list")),
 )

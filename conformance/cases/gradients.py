@@ -77,5 +77,7 @@ CASES = (
     *(statistics(rank, axis) for rank, axis in MAIN),
     *(training(rank, axis) for rank, axis in PLACES),
     without(False, False, "neither"),
+    without(True, False, "scale-only"),
+    without(False, True, "offset-only"),
     *(inference(rank, axis) for rank, axis in MAIN),
 )

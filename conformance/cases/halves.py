@@ -89,7 +89,22 @@ def closed_form(rank, axis, dtypes):
     )
 
 
+def odd_count(dtypes):
+    """One value more than a float16 can count."""
+    x = held(batch((2049, 3), -1, seed=78), dtypes["input"])
+    return Case(
+        clauses=("precision.bound",),
+        situation=f"rows2049-{situation(2, -1, dtypes)}",
+        layer=Layer(dtypes=dtypes, momentum={"keep": 0.0}),
+        program=(silently(train(x)), read("mean", "variance")),
+        why="2,049 values, the first number that is no float16; with keep = 0 the statistics are the batch's.",
+    )
+
+
 MAIN = ((2, -1), (4, -1), (4, 1))
 QUESTIONS = (training, inference, gradient, inference_gradient, closed_form)
 
-CASES = tuple(ask(*where, dtypes) for ask in QUESTIONS for dtypes in TYPED for where in MAIN)
+CASES = (
+    *(ask(*where, dtypes) for ask in QUESTIONS for dtypes in TYPED for where in MAIN),
+    *(odd_count(dtypes) for dtypes in TYPED),
+)

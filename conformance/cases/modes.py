@@ -27,6 +27,7 @@ from bnspec.case import (
     predict,
     read,
     set_mode,
+    silently,
     train,
     unfreeze,
     write,
@@ -51,6 +52,20 @@ def unstated(rank, axis):
         program=(write(**FAR), call(x), moving()),
         rivals=tuple({"modes.unstated": variant} for variant in ("train", "infer", "raises")),
         why="A fresh layer with written statistics far from the batch's, called without a mode.",
+    )
+
+
+def remembered(said, rank, axis):
+    """The statistics are written again, so that a training call before leaves nothing but the mode."""
+    x = batch(shape(rank, axis, 3), axis, seed=87)
+    before = silently(train(x) if said == "train" else infer(x))
+    return Case(
+        clauses=("modes.remembered",),
+        situation=f"after-{said}-{place(rank, axis)}",
+        layer=Layer(rank=rank, axis=axis),
+        program=(write(**FAR), before, write(**FAR), call(x), moving()),
+        rivals=tuple({"modes.remembered": variant} for variant in ("infer", "train", "raises")),
+        why="A call that says a mode, the statistics written anew, then a call that says none.",
     )
 
 
@@ -178,6 +193,7 @@ def toggle_frozen(rank, axis):
 
 CASES = (
     *(unstated(rank, axis) for rank, axis in MAIN),
+    *(remembered(said, rank, axis) for said in ("train", "infer") for rank, axis in MAIN),
     *(nested(structure, by) for structure in ("user-layer", "user-model") for by in ("call", "fit")),
     *(pinned(mode) for mode in ("train", "infer")),
     *(override(rank, axis) for rank, axis in MAIN),

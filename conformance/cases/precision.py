@@ -153,13 +153,25 @@ def start(features):
 
 def offset_bound(rank, axis, offset):
     x = batch(size(rank, axis), axis, seed=64, mean=offset)
-    dy = batch(size(rank, axis), axis, seed=65, mean=0.5)
     return Case(
         clauses=("precision.bound",),
         situation=f"offset{power(offset)}-{place(rank, axis)}",
         layer=layer(rank, axis, keep=0.75),
-        program=(parameters(FEATURES), start(FEATURES), train(x), read("mean", "variance"), backward(dy)),
-        why="Statistics, output and gradients in training where the mean is so many deviations.",
+        program=(parameters(FEATURES), start(FEATURES), train(x), read("mean", "variance")),
+        why="Statistics and output in training where the mean is so many deviations.",
+    )
+
+
+def offset_gradients(rank, axis):
+    dy, steps = batch(size(rank, axis), axis, seed=65, mean=0.5), []
+    for offset in (0.0, 1e1, 1e3, 1e6):
+        steps += [silently(train(batch(size(rank, axis), axis, seed=64, mean=offset))), backward(dy)]
+    return Case(
+        clauses=("precision.bound",),
+        situation=f"gradient-offsets-{place(rank, axis)}",
+        layer=layer(rank, axis),
+        program=(parameters(FEATURES), *steps),
+        why="Gradients in training where the mean is 0 to a million deviations.",
     )
 
 
@@ -167,17 +179,18 @@ def power(number):
     return f"{number:.0e}".replace("e+0", "e") if number else "0"
 
 
-def inference_bound(rank, axis):
-    steps = []
+def inference_bound(rank, axis, gradient):
+    dy, steps = batch(size(rank, axis), axis, seed=65, mean=0.5), []
     for offset in (0.0, 1.0, *OFFSETS):
         x = batch(size(rank, axis), axis, seed=64, mean=offset)
-        steps += [near(x, axis), infer(x), backward(batch(size(rank, axis), axis, seed=65, mean=0.5))]
+        steps += [near(x, axis), *((silently(infer(x)), backward(dy)) if gradient else (infer(x),))]
     return Case(
         clauses=("precision.bound",),
-        situation=f"inference-{place(rank, axis)}",
+        situation=f"{'gradient-' if gradient else ''}inference-{place(rank, axis)}",
         layer=layer(rank, axis),
         program=(parameters(FEATURES), *steps),
-        why="Output and gradients in inference where the written mean, near the batch's, is 0 to a million deviations.",
+        why=f"{'Gradients' if gradient else 'Output'} in inference where the written mean, near the batch's, is 0 to "
+        "a million deviations.",
     )
 
 
@@ -187,14 +200,16 @@ def near(x, axis):
     return write(mean=mean, variance=channels(FEATURES, 1.0, 1.5, 0.75))
 
 
-def size_bound(rank, axis, count):
+def size_bound(rank, axis, count, gradient):
     x, dy = (repeated(many(rank, axis, 2, count), axis, seed=seed, mean=1.0) for seed in (66, 67))
+    asked = (silently(train(x)), backward(dy)) if gradient else (train(x), read("mean", "variance"))
     return Case(
         clauses=("precision.bound",),
-        situation=f"size{count}-{place(rank, axis)}",
+        situation=f"{'gradient-' if gradient else ''}size{count}-{place(rank, axis)}",
         layer=layer(rank, axis, features=2, keep=0.75),
-        program=(parameters(2), start(2), train(x), read("mean", "variance"), backward(dy)),
-        why="Statistics, output and gradients of so many values per channel, each about as large as the mean.",
+        program=(parameters(2), start(2), *asked),
+        why=f"{'Gradients' if gradient else 'Statistics and output'} of so many values per channel, each about as "
+        "large as the mean.",
     )
 
 
@@ -208,20 +223,23 @@ def million(rank, axis):
     )
 
 
-def typed_bound(rank, axis, dtypes):
+def typed_bound(rank, axis, dtypes, gradient):
     kind, steps = dtypes["input"], []
-    for offset in (0.0, 8.0, 64.0):
-        x = batch(size(rank, axis), axis, seed=68, mean=offset)
-        dy = batch(size(rank, axis), axis, seed=69, mean=0.5)
-        x, dy = held(x, kind), held(dy, kind)
-        steps += [write(mean=channels(FEATURES, offset), variance=channels(FEATURES, 1.0)), infer(x), backward(dy)]
-        steps += [start(FEATURES), train(x), read("mean", "variance"), backward(dy)]
+    for offset in (0.0, 64.0) if gradient else (0.0, 8.0, 64.0):
+        x = held(batch(size(rank, axis), axis, seed=68, mean=offset), kind)
+        dy = held(batch(size(rank, axis), axis, seed=69, mean=0.5), kind)
+        mean = write(mean=channels(FEATURES, offset), variance=channels(FEATURES, 1.0))
+        if gradient:
+            steps += [mean, silently(infer(x)), backward(dy), silently(train(x)), backward(dy)]
+        else:
+            steps += [mean, infer(x), start(FEATURES), train(x), read("mean", "variance")]
     return Case(
         clauses=("precision.bound",),
-        situation=f"{types(dtypes)}-{place(rank, axis)}",
+        situation=f"{'gradient-' if gradient else ''}{types(dtypes)}-{place(rank, axis)}",
         layer=layer(rank, axis, keep=0.75, dtypes=dtypes, epsilon=2.0**-10),
         program=(parameters(FEATURES), *steps),
-        why="Statistics, output and gradients in this type, where the mean is 0, 8 and 64 deviations.",
+        why=f"{'Gradients' if gradient else 'Statistics and output'} in this type, where the mean is 0 to 64 "
+        "deviations.",
     )
 
 
@@ -233,9 +251,10 @@ CASES = (
     *(of_halves(rank, axis, dtypes) for dtypes in HALVES for rank, axis in MAIN),
     *(float64(rank, axis) for rank, axis in MAIN),
     *(offset_bound(rank, axis, offset) for offset in (0.0, 1.0, *OFFSETS) for rank, axis in MAIN),
-    *(inference_bound(rank, axis) for rank, axis in MAIN),
-    size_bound(2, -1, 2**12),
-    *(size_bound(rank, axis, 2**16) for rank, axis in MAIN),
-    *(million(rank, axis) for rank, axis in ((2, -1), (4, 1))),
-    *(typed_bound(rank, axis, dtypes) for dtypes in TYPED for rank, axis in MAIN),
+    *(offset_gradients(rank, axis) for rank, axis in MAIN),
+    *(inference_bound(rank, axis, gradient) for gradient in (False, True) for rank, axis in MAIN),
+    *(size_bound(2, -1, 2**12, gradient) for gradient in (False, True)),
+    *(size_bound(rank, axis, 2**16, gradient) for gradient in (False, True) for rank, axis in MAIN),
+    million(2, -1),
+    *(typed_bound(*where, dtypes, gradient) for gradient in (False, True) for dtypes in TYPED for where in MAIN),
 )

@@ -244,9 +244,9 @@ def identify(
         variants = sorted({candidates.answers[i].get(axis, "") for i in best})
         if len(variants) > 1 and not any(judged.compare(candidates.expected[i]).judged for i in best):
             rows.append(row(case, axis, "unsupported", message="it shows nothing that could tell"))
-        elif len(variants) > 1 and not candidates.apart[np.ix_(best, best)].any():
-            same = f"here all answers ({', '.join(variants)}) show the same"
-            rows.append(row(case, axis, "unsupported", message=same))
+        elif len(variants) > 1 and candidates.apart[np.ix_(best, best)].max() < MARGIN:
+            alike = f"in the dialect of this layer {' and '.join(variants)} are too much alike to be told apart"
+            rows.append(row(case, axis, "unsupported", message=alike))
         elif len(variants) > 1:
             left.append(axis)
             several = f"{' and '.join(variant or 'none' for variant in variants)} fit alike"
@@ -254,6 +254,8 @@ def identify(
         else:
             answers.update({axis: variants[0]} if variants[0] else {})
             said = raised(trace, candidates.expected[best[0]])
+            if variants[0] == "noise":
+                said = f"up to {largest_error(trace, candidates.expected[best[0]]):.3g} from the offset"
             rows.append(decided(case, axis, variants[0], ratio, margins.get(axis), said))
     return rows, dialect.answering(answers, case.situation).not_deciding(left, case.situation)
 
@@ -267,6 +269,15 @@ def tightest(case: Case, candidates: Rivals, fitting: Sequence[int]) -> list[int
             tight = min(order.index(candidates.answers[i][axis]) for i in left)
             left = [i for i in left if order.index(candidates.answers[i][axis]) == tight]
     return left
+
+
+def largest_error(trace: Trace, expected: Sequence[Expectation]) -> float:
+    """Return the largest distance of any number that a trace shows from what is expected."""
+    return max(
+        float(np.abs(shown.arrays[name] - numbers.value).max())
+        for shown, expectation in zip(trace.steps, expected, strict=True)
+        for name, numbers in expectation.values.items()
+    )
 
 
 def raised(trace: Trace, expected: Sequence[Expectation]) -> str | None:

@@ -1,8 +1,9 @@
-"""The suite's test of itself: implementations that are wrong on purpose, and correct ones, run through every case.
+"""The suite's test of itself: correct implementations through every case, wrong ones through those that should tell.
 
 A mutant is `correct.Correct` with one fault. A row kills it that is a finding, or whose variant is not that of
-Correct; it is named by a row whose clause is among those that the mutant says should name it. What is only
-blocked, or did not run, kills nothing. A correct implementation must have no finding.
+Correct; it is named by a row whose clause is among those that the mutant says should name it. It is run on the
+cases of those clauses and on what they depend on. What is only blocked, or did not run, kills nothing. A correct
+implementation must have no finding.
 """
 
 import functools
@@ -36,7 +37,7 @@ from bnspec.paths import mutants_folder
 from bnspec.results import FINDINGS, Row, Writer
 from bnspec.runner import Driver, TargetFailed, Timeouts, judge, judged
 from bnspec.runs import Run
-from bnspec.suite import load_cases
+from bnspec.suite import Needs, load_cases, with_axes
 from bnspec.summary import wide_console
 from bnspec.targets import Target
 
@@ -178,6 +179,7 @@ class SelfTest:
     memo: Memo
     variants: Mapping[str, str | None]
     frames: dict[str, bytes] = field(default_factory=dict)
+    needs: Needs = field(default_factory=dict)
 
     @classmethod
     def ready(cls) -> "SelfTest":
@@ -190,10 +192,19 @@ class SelfTest:
 
     def rows(self, implementation: Implementation) -> list[Row]:
         """Run an implementation through the suite, behind a worker."""
-        taken = [case for case in self.cases if implementation.takes(case)]
+        taken = [case for case in self.asked(implementation) if implementation.takes(case)]
         driver = FramedDriver(Target(find("numpy"), implementation.name, implementation.path), self.frames)
         driver.connect()
         return list(judged(driver, taken, memo=self.memo))
+
+    def asked(self, implementation: Implementation) -> Sequence[Case]:
+        """Return the cases of an implementation: of a mutant, those that should name its fault, and what they need."""
+        if not implementation.fault:
+            return self.cases
+        naming = {
+            i for case in self.cases for i, c in zip(case.ids, case.clauses, strict=True) if c in implementation.clause
+        }
+        return with_axes(self.cases, naming, self.needs)
 
     def outcome(self, implementation: Implementation) -> Outcome:
         """Say what the suite says of an implementation."""

@@ -11,12 +11,23 @@ from bnspec.simulate import STEPS, questions
 from bnspec.spec import AXES, CLAUSES, Dialect, SuiteError
 from bnspec.worker.frames import TRAVELLING
 
+FIRST = (
+    *("stats.momentum-weight", "state.complete", "forward.statistics"),
+    *("precision.accumulation", "precision.moments", "precision.centring"),
+    *("stats.stored-variance", "precision."),
+)
+"""The axes that come first: accuracy, which chooses the allowance of all others, and what shows it.
+
+Of float32 before the other types, whose stored variance is asked anew.
+"""
+
+Needs = dict[str, frozenset[tuple[str, str]]]
+"""By the key of a case: the axes, with their situations, that its expectation asks."""
+
 
 @functools.cache
 def load_cases() -> tuple[Case, ...]:
     """Return every case: axis cases first, in the order of the axes, then the clauses.
-
-    Accuracy comes right after the moving statistics that show it: it chooses the allowance of all others.
 
     Raises SuiteError, naming the case, where one breaks a rule (`check`) or a clause has no case.
     """
@@ -29,8 +40,8 @@ def load_cases() -> tuple[Case, ...]:
         spec.loader.exec_module(module)
         loaded.extend(module.CASES)
     check(loaded)
-    # check_complete(loaded)
-    first = ["stats.momentum-weight", "precision.accumulation", "precision.moments", "precision.centring"]
+    check_complete(loaded)
+    first = [name for prefix in FIRST for name in AXES if name.startswith(prefix)]
     ranks = {name: number for number, name in enumerate(dict.fromkeys([*first, *AXES, *CLAUSES]))}
     return tuple(sorted(loaded, key=lambda case: (not case.rivals, ranks[case.clauses[0]])))
 
@@ -101,16 +112,22 @@ def select(cases: Sequence[Case], expression: str | None) -> tuple[list[Case], s
     return with_axes(cases, reported), reported
 
 
-def with_axes(cases: Sequence[Case], reported: set[str]) -> list[Case]:
+def with_axes(cases: Sequence[Case], reported: set[str], known: Needs | None = None) -> list[Case]:
     """Return the cases of some ids, and the axis cases that their expectations ask, in the suite's order.
+
+    known: what cases need, by key, kept for the next selection of the same cases.
 
     Where an axis is not asked in the very situation, all its cases are needed: their common answer counts.
     """
+    known = {} if known is None else known
     selected = [case for case in cases if reported & set(case.ids)]
     needed = {case.key for case in selected}
     waiting = selected if len(selected) < len(cases) else []
     while waiting:
-        for axis, situation in needs(waiting.pop()):
+        case = waiting.pop()
+        if case.key not in known:
+            known[case.key] = needs(case)
+        for axis, situation in known[case.key]:
             asking = [case for case in cases if case.rivals and axis in case.clauses]
             exact = [case for case in asking if case.situation == situation]
             found = [case for case in exact or asking if case.key not in needed]

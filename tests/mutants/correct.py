@@ -102,6 +102,8 @@ class Correct(Arithmetic, Trainer):
             return self.structure[len("pinned-") :], may_update
         if self.structure in ("user-layer", "user-model"):
             return self.passed_on(mode)
+        if self.structure == "plain-list" and self.reach == "yes-no-update":
+            return self.resolved(mode), False
         if self.structure == "plain-list" and self.reach == "no":
             mode = None
         return self.resolved(mode), True
@@ -229,7 +231,10 @@ class Correct(Arithmetic, Trainer):
                 self.update(batch)
                 each.append(self.state)
             sums = {name: each[0][name] + each[1][name] - old for name, old in before.items()}
-            self.state = {"once": each[0], "last-call": each[1], "summed": sums}[self.shared]
+            if self.shared == "reversed":
+                self.update(batches[0])
+            else:
+                self.state = {"once": each[0], "last-call": each[1], "summed": sums}[self.shared]
 
     def catch_up(self):
         """Apply the updates that wait."""
@@ -277,7 +282,7 @@ class Correct(Arithmetic, Trainer):
     def set_mode(self, mode, where="layer"):
         if where == "layer":
             self.own_mode = mode
-        elif self.reach == "yes" or self.structure != "plain-list":
+        elif self.reach != "no" or self.structure != "plain-list":
             self.own_mode = (self.own_mode or mode) if self.override == "kept" else mode
 
     def untrack(self, how):

@@ -104,6 +104,12 @@ class SharedSummed(Correct):
     shared, recomputed = "summed", "twice"
 
 
+class SharedReversed(Correct):
+    """Two calls in a step: the second one's batch enters first. A layer in a plain list trains without updates."""
+
+    shared, reach = "reversed", "yes-no-update"
+
+
 # Modes and freezing
 
 
@@ -162,6 +168,14 @@ class Untracked(Correct):
 
 
 # Degenerate input and masks
+
+
+class EpsilonRounded(Correct):
+    """The constructor holds ε as a float32."""
+
+    @property
+    def epsilon(self):
+        return float(np.float32(self.layer["epsilon"]))
 
 
 class SingleInput(Correct):

@@ -70,7 +70,7 @@ class FrozenParametersTrain(Correct):
 class ModeRemembered(Correct):
     """A call that says no mode gets that of the call before."""
 
-    fault, clause = "a mode remembered across calls", ("modes.unstated", "modes.toggle")
+    fault, clause = "a mode remembered across calls", ("modes.remembered",)
     remembered = None
 
     def resolved(self, mode):
@@ -94,7 +94,7 @@ class StaysInInference(Correct):
 class FactorCached(Correct):
     """Inference computes 1/√(v + ε) once; only training makes it anew."""
 
-    fault, clause = "cached factor survives a new state", ("forward.inference", "state.round-trip", "inference.pure")
+    fault, clause = "cached factor survives a new state", ("forward.inference",)
     cached = None
 
     def update(self, batch):

@@ -88,7 +88,7 @@ class Float64Lost(Correct):
 class Float64Epsilon(Correct):
     """ε of a float64 layer is a float32."""
 
-    fault, clause = "ε of float64 is a float32", ("precision.bound", "precision.float64")
+    fault, clause = "ε of float64 is a float32", ("degenerate.epsilon",)
 
     @property
     def epsilon(self):

@@ -5,6 +5,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
+import numpy as np
+
 from bnspec.case import Case, Layer
 from bnspec.reference import UNIT, Arithmetic
 from bnspec.spec import Dialect
@@ -47,14 +49,24 @@ class Asking:
     def layer(self) -> Layer:
         """The layer, with the ε that is in effect."""
         layer = self.case.layer
-        if "degenerate.epsilon" in self.case.clauses and self.of_case("degenerate.epsilon") == "floored":
-            return replace(layer, epsilon=max(layer.epsilon, FLOOR))
-        return layer
+        effective = {"floored": max(layer.epsilon, FLOOR), "rounded": float(np.float32(layer.epsilon))}
+        return replace(layer, epsilon=effective.get(self.epsilon, layer.epsilon))
+
+    @cached_property
+    def epsilon(self) -> str:
+        """What becomes of the ε that was given; asked of inference with the same one, where it is small."""
+        given = self.case.layer.epsilon
+        if "degenerate.epsilon" in self.case.clauses:
+            return self.of_case("degenerate.epsilon")
+        if not 0 < given < FLOOR:
+            return "exact"
+        situation = f"{given:.0e}-infer-{self.case.where}".replace("e-0", "e-")
+        return self.dialect.variant("degenerate.epsilon", situation)
 
     @property
     def rejected(self) -> bool:
         """Whether the layer refuses its ε."""
-        return "degenerate.epsilon" in self.case.clauses and self.of_case("degenerate.epsilon") == "rejected"
+        return self.epsilon == "rejected"
 
     @property
     def input_type(self) -> str:

@@ -88,6 +88,8 @@ class SimulatedLayer:
     def call(self, step: Step) -> Expectation:
         """A call without a mode: that which was set, which the constructor was told, or what the layer does then."""
         mode = self.set.get("layer") or self.layer.mode
+        if "modes.remembered" in self.case.clauses:
+            mode = self.asking.of_case("modes.remembered")
         if {"layer", "parent"} <= self.set.keys():
             mode = self.set["parent" if self.asking.of_case("modes.override") == "overridden" else "layer"]
         return self.call_as(mode or self.asking.of_place("modes.unstated"), step.arrays)
@@ -163,7 +165,7 @@ class SimulatedLayer:
             return DONE
         if x.size == self.layer.features:
             return self.single_output(x)
-        if self.asking.of_place("forward.statistics") == "running":
+        if self.tracked and self.asking.of_place("forward.statistics") == "running":
             return self.inference_output(x)
         return self.training_output(x, mask)
 
@@ -177,8 +179,10 @@ class SimulatedLayer:
         """A layer that is called again on what it returned; the output is not simulated."""
         asking = self.asking
         first = self.batch(x)
-        y = self.output_of(x, first.statistics, asking.arithmetic)
-        key = ("twice", first.key, self.parameters_key)
+        running = asking.of_place("forward.statistics") == "running"
+        used = self.moving.moved(self.moving.now(), first) if running else first.statistics
+        y = self.output_of(x, used, asking.arithmetic)
+        key = ("twice", first.key, used.key, self.parameters_key)
         second = formulas.of_shown(y, self.layer, asking.arithmetic, key)
         answer = asking.of_case("stats.shared-layer")
         orders = {"once": (first,), "last-call": (second,), "reversed": (second, first)}
@@ -250,8 +254,10 @@ class SimulatedLayer:
         return ANY if self.broken else DONE
 
     def set_frozen(self, value: bool) -> None:
-        """Freeze or unfreeze, when the dialect does it."""
-        asked = self.compiled or "frozen.timing" in self.case.clauses
+        """Freeze or unfreeze, when the dialect does it: asked of the last change of a case that asks it."""
+        changes = [step for step in self.case.program if step.do in ("freeze", "unfreeze")]
+        last = not changes or self.step is changes[-1]
+        asked = last if "frozen.timing" in self.case.clauses else self.compiled
         timing = self.asking.of_case("frozen.timing") if asked else "at-once"
         if timing == "at-once":
             self.frozen = value
@@ -330,7 +336,6 @@ class SimulatedLayer:
         if "count" in step.options.get("missing", ()):
             answer = self.asking.of_case("state.missing-counter")
             if answer == "raises":
-                self.broken = True
                 return RAISES
             if answer == "reset":
                 self.moving.restart_count()
@@ -379,14 +384,18 @@ class SimulatedLayer:
 
     def learn(self, x: Array, target: Array, rate: float) -> tuple[float, float] | None:
         """Train one batch: the loss that is reported and its allowance, or None where it raises."""
-        mode = self.nested("train")
+        learns = bool(rate) and not self.frozen
+        mode, asked = self.nested("train"), self.step
+        if learns:
+            self.step = replace(asked, asked=None)  # the output decides the gradient, whether it is asked or not
         shown = self.call_as(mode, {"x": x})
+        self.step = asked
         if shown.kind == "raises":
             return None
-        if not self.shows("loss") and not rate:
+        if shown.kind != "values":
             return 0.0, 0.0
         found = self.loss(shown, target)
-        if rate:
+        if learns:
             assert self.last is not None
             y = shown.values["y"]
             dy = 2 * (y.value - target) / y.value.size
@@ -465,6 +474,8 @@ class SimulatedLayer:
     def single_output(self, x: Array) -> Expectation:
         """The output in training with one value per channel."""
         variant = self.asking.of_place("degenerate.single")
+        if variant == "offset" and self.asking.of_place("forward.statistics") == "running":
+            return self.inference_output(x)
         if variant == "offset":
             return self.training_output(x)
         value = x.astype(np.float64) if variant == "input" else np.full(x.shape, np.nan)

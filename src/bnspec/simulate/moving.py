@@ -93,6 +93,8 @@ class Moving:
 
         Where the state is hidden the update goes on from what the last one reached, not from what was written.
         """
+        if all(batch.empty and self.asking.of_case("degenerate.empty") == "unchanged" for batch in update.batches):
+            return moving
         if self.overwritten and self.asking.of_place("state.complete") == "hidden":
             moving = self.reached or self.fresh()
         self.overwritten = False

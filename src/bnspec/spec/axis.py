@@ -10,6 +10,8 @@ class Axis:
 
     by_place: the answer may depend on where the layer stands (rank, channel position, dtype) and is looked up
     there by every other case; otherwise a situation is a case of its own and decides nothing elsewhere.
+    assumed: where a fault hid the answer, the first variant is assumed, for a clause beside the axis names the
+    fault; otherwise what depends on it is blocked. So it is for every class of accuracy.
     accuracy: the variants are classes of accuracy, the tightest first: each allows what the one before does
     and more, so the first that fits is the answer. classes: how many of them are sound; a worse one is
     `imprecise`.
@@ -20,6 +22,7 @@ class Axis:
     variants: Mapping[str, str]
     by_place: bool = True
     accuracy: bool = False
+    assumed: bool = False
     classes: int = 1
 
     @property

@@ -122,6 +122,7 @@ BEHAVIOUR = (
         "forward.statistics",
         "Which statistics normalise the output in training?",
         {"batch": "the batch's", "running": "the moving statistics, after their update"},
+        assumed=True,
     ),
     Axis(
         "modes.unstated",
@@ -131,6 +132,16 @@ BEHAVIOUR = (
             "train": "training: batch statistics and an update",
             "raises": "an error",
         },
+    ),
+    Axis(
+        "modes.remembered",
+        "The caller says no mode, after a call that said one: what does the layer do?",
+        {
+            "infer": "inference: moving statistics, no update",
+            "train": "training: batch statistics and an update",
+            "raises": "an error",
+        },
+        by_place=False,
     ),
     Axis(
         "modes.nested",
@@ -207,6 +218,7 @@ BEHAVIOUR = (
         "gradient.statistics",
         "Does the training gradient go through the batch statistics?",
         {"through": "yes, the full derivative", "detached": "no, they are treated as constants"},
+        assumed=True,
     ),
     Axis(
         "trainer.reported-loss",

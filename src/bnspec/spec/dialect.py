@@ -95,7 +95,7 @@ class Dialect:
     def not_deciding(self, axes: Iterable[str], situation: str) -> "Dialect":
         """Return this dialect with axes that were asked in a situation and not decided.
 
-        A class of accuracy that was not decided leaves nothing open: a fault hid it, and the best one is assumed.
+        Those whose answer is assumed then (Axis.assumed) leave nothing open.
         """
-        left = {(axis, situation) for axis in axes if not AXES[axis].accuracy}
+        left = {(axis, situation) for axis in axes if not (AXES[axis].accuracy or AXES[axis].assumed)}
         return Dialect(self.answers, self.undecided | left)

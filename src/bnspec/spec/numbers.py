@@ -63,6 +63,7 @@ NUMBERS = (
         {
             "exact": "what was given",
             "floored": "at least 1.001e-5, TensorFlow's floor for cuDNN",
+            "rounded": "what was given, rounded to float32",
             "rejected": "none: the layer raises",
         },
         by_place=False,
