@@ -2,7 +2,7 @@
 
     uv run python benchmarks/overhead.py
 
-Runs every target five times with its environment made, beside what peers' own batch normalization tests
+Runs every target three times with its environment made, beside what peers' own batch normalization tests
 take on this machine, and writes benchmarks/figures.json, from which `tools/readme.py` makes the README's
 table. Run it on an idle machine.
 """
@@ -23,7 +23,7 @@ from bnspec.results import read
 from bnspec.runs import cpu_name
 
 ROOT = Path(__file__).parent.parent
-REPEATS = 5
+REPEATS = 3
 TARGETS = {"torch": 1.3, "keras": 1.1, "flax": 1.1}
 """Targets and the goal of each."""
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from bnspec.environments import find
-from bnspec.report.variants import as_markdown, variants_table
+from bnspec.report.score import score
 from bnspec.results import Results, merge, read
 from bnspec.summary import print_summary
 
@@ -27,9 +27,14 @@ def results() -> list[Results]:
     return [read(path) for path in sorted(RESULTS.glob("*.jsonl"))]
 
 
-def variants() -> str:
-    """Return the table of frameworks and their variants."""
-    return as_markdown(variants_table(results()))
+def selftest() -> str:
+    """Return the score of the self-test, and some of its mutants with the id that killed them."""
+    tested = score(results())
+    if tested is None:
+        raise SystemExit("no self-test; run: uv run bnspec selftest -o reports/results/selftest.jsonl")
+    lines = [f"{tested.sentence}\n", "| wrong on purpose | killed by |", "|---|---|"]
+    lines += [f"| {mutant.fault} | `{mutant.ids[0]}` |" for mutant in tested.mutants[::16]]
+    return "\n".join(lines) + "\n"
 
 
 def output() -> str:
@@ -56,7 +61,7 @@ def speed() -> str:
     """Return the figures of benchmarks/overhead.py as tables."""
     figures = json.loads((ROOT / "benchmarks" / "figures.json").read_text("utf-8"))
     lines = [
-        f"Measured on {figures['cores']} cores of {figures['cpu']}, medians of five runs.\n",
+        f"Measured on {figures['cores']} cores of {figures['cpu']}, medians of three runs.\n",
         "| target | command to results | command to report | import + inside the adapter | ratio | goal | cases/s |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -75,7 +80,7 @@ def speed() -> str:
     return "\n".join(lines) + "\n"
 
 
-PARTS = {"variants": variants, "output": output, "verdicts": verdicts, "speed": speed}
+PARTS = {"selftest": selftest, "output": output, "verdicts": verdicts, "speed": speed}
 
 
 def filled(text: str) -> str:

@@ -94,10 +94,11 @@ def held_as(rank, axis, dtypes):
     x = np.resize(np.repeat([0.75, -0.75], FEATURES), sizes)
     halves = dtypes["input"] != "float64"
     typed = held(x, dtypes["input"]) if halves else x
-    types_held = ("parameter", "promoted" if dtypes["parameters"] == dtypes["input"] else "input")
+    pure = "promoted" if halves else "float32"
     asked = {
         "stats.stored-variance": AXES["stats.stored-variance"].variants,
-        **({"precision.half-output": ("input", "float32"), "precision.state-dtype": types_held} if halves else {}),
+        **({"precision.half-output": ("input", "float32")} if halves else {}),
+        "precision.state-dtype": ("parameter", pure if dtypes["parameters"] == dtypes["input"] else "input"),
     }
     return Case(
         clauses=tuple(asked),
@@ -246,7 +247,7 @@ def typed_bound(rank, axis, dtypes, gradient):
 CASES = (
     *(accumulation(rank, axis) for rank, axis in PLACES),
     *(moments(rank, axis) for rank, axis in PLACES),
-    *(centring(rank, axis) for rank, axis in MAIN),
+    *(centring(rank, axis) for rank, axis in PLACES),
     *(held_as(rank, axis, dtypes) for dtypes in TYPED for rank, axis in MAIN),
     *(of_halves(rank, axis, dtypes) for dtypes in HALVES for rank, axis in MAIN),
     *(float64(rank, axis) for rank, axis in MAIN),

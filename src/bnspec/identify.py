@@ -11,7 +11,7 @@ import numpy as np
 from bnspec.case import Array, Case
 from bnspec.difference import Comparison, Judged, Trace
 from bnspec.expectation import Expectation
-from bnspec.judge import blocked, explanation, fault, not_judged, row
+from bnspec.judge import blocked, declined, explanation, fault, not_judged, row
 from bnspec.reference.statistics import Floats
 from bnspec.results import Row
 from bnspec.simulate import Memory, Recorder, simulate
@@ -228,6 +228,8 @@ def identify(
     if trace.status != "ran":
         rows = not_judged(case, trace)
         return rows, dialect if trace.status == "unsupported" else dialect.not_deciding(case.clauses, case.situation)
+    if declined(case, trace):
+        return [row(case, axis, "unsupported", message=declined(case, trace)) for axis in case.clauses], dialect
     candidates = in_dialect(case, dialect, prepared or {})
     judged = Judged(case, trace)
     best = [i for i, expected in enumerate(candidates.expected) if judged.fits(expected)]

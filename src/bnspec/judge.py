@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bnspec.case import Case
+from bnspec.case import Case, types
 from bnspec.difference import Comparison, Trace, compare
 from bnspec.measure import gradient, output, update
 from bnspec.results import Row
@@ -12,6 +12,9 @@ from bnspec.simulate import Memory, questions, simulate
 from bnspec.spec import AXES, Dialect, UndecidedError, UndefinedError
 
 BOUND = "precision.bound"
+
+DECLINED = 120
+"""So many characters of the error with which a type is refused are shown."""
 
 EPSILONS = (0.0, 1e-5, 1e-3)
 """What layers use that do not use the ε they were given."""
@@ -27,6 +30,8 @@ def verify(
     memory = {} if memory is None else memory
     if trace.status != "ran":
         return not_judged(case, trace)
+    if declined(case, trace):
+        return [row(case, c, "unsupported", message=declined(case, trace)) for c in case.clauses]
     if taken(case, trace):
         return [row(case, case.clauses[0], "unsupported", message="the call that should raise does not")]
     try:
@@ -41,8 +46,8 @@ def verify(
     clause = case.clauses[0]
     if clause == BOUND and comparison.fits and comparison.judged:
         return [bounded(case, trace, dialect, comparison, memory)]
-    if clause == BOUND and not comparison.fits and not comparison.refused:
-        loose = compare(case, trace, simulate(case, dialect.least_accurate(), memory))
+    if not comparison.fits and not comparison.refused and (clause == BOUND or case.typed != case.where):
+        loose = compare(case, trace, simulate(case, dialect.least_accurate(questions(case, dialect)), memory))
         if loose.fits:
             worst = comparison.worst
             message = f"{worst.text}. Its class elsewhere does not hold here; a worse one does"
@@ -54,6 +59,19 @@ def verify(
         nothing = "no number of this case decides anything within its allowance"
         return [row(case, clause, "inconclusive", message=nothing)]
     return [row(case, clause, "conforms", ratio=comparison.ratio)]
+
+
+def declined(case: Case, trace: Trace) -> str:
+    """Say that a framework does not take the types of a layer: every call of it raised. Empty where it takes them.
+
+    Which types are taken is a fact, and to refuse one is no fault.
+    """
+    calls = [shown for step, shown in zip(case.program, trace.steps, strict=False) if step.do in ("train", "infer")]
+    errors = [shown.error for shown in calls if shown.error]
+    if case.typed == case.where or not calls or len(errors) < len(calls):
+        return ""
+    name, text = errors[0]
+    return f"it does not take {types(case.layer.dtypes)}: {name}: {' '.join(text.split())[:DECLINED]}"
 
 
 def taken(case: Case, trace: Trace) -> bool:

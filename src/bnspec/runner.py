@@ -1,6 +1,7 @@
 """Driving a worker through the cases, and judging what comes back."""
 
 import queue
+import re
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -25,6 +26,9 @@ Jobs = Mapping[str, Case | None]
 """What to run, by key; no case is the question for the facts."""
 
 FACTS = "facts"
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""What frameworks put into their errors to colour a terminal."""
+
 IN_FLIGHT_BYTES = 32 << 20
 DEATHS_IN_A_ROW = 3
 FACTS_LENGTH = 20_000
@@ -79,6 +83,7 @@ class Driver:
         self.ready: Mapping[str, Any] = {}
         self.facts: dict[str, Any] = {}
         self.probes = probes
+        self.facts_seconds = 0.0
         self.probed = {probe.key: probe.situation for probe in probes}
         self.deaths = 0
         self.stopped = False
@@ -210,6 +215,8 @@ class Driver:
 
     def told(self, key: str, header: Mapping[str, Any], trace: Trace) -> Iterator[tuple[str, Trace]]:
         """Keep an answer that is a fact; yield one that is the trace of a case."""
+        if key == FACTS or key in self.probed:
+            self.facts_seconds += trace.seconds
         if key == FACTS:
             self.facts.update(
                 parse_facts(header) if header else {"not known": one_line(f"{trace.status}: {trace.reason}")}
@@ -292,7 +299,7 @@ def parse_seconds(seconds: Any) -> float:
 def parse_step(step: Mapping[str, Any], arrays: Sequence[Any], types: Sequence[str]) -> Shown:
     """Return what one step showed. Raises KeyError, IndexError, TypeError or ValueError where it is malformed."""
     if "error" in step:
-        return Shown(error=(str(step["error"]["class"])[:200], str(step["error"]["text"])[:2000]))
+        return Shown(error=(str(step["error"]["class"])[:200], COLOURS.sub("", str(step["error"]["text"])[:2000])))
     places = {str(name): index for name, index in step["arrays"].items()}
     shown = {name: arrays[index] for name, index in places.items()}
     return Shown(shown, dtypes={name: types[index] for name, index in places.items()})

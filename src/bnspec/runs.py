@@ -128,7 +128,7 @@ class Run:
                 yield progress(target, "running", sum(counts.values()))
         if driver.failure:
             self.failed[target.name] = f"did not come to its end: {driver.failure}"
-        times = {"adapter_seconds": spent, "wall_seconds": time.monotonic() - started}
+        times = {"adapter_seconds": spent + driver.facts_seconds, "wall_seconds": time.monotonic() - started}
         yield "target-end", {"target": target.name, "counts": counts, **times}
         yield progress(target, "done", sum(counts.values()))
 

@@ -12,11 +12,13 @@ from rich.text import Text
 from bnspec.environments import Environment
 from bnspec.report.clean import cleaned
 from bnspec.report.inline import command
-from bnspec.report.model import Column, columns
+from bnspec.report.model import Column, columns, matrix
 from bnspec.report.variants import table_of
-from bnspec.results import FINDINGS, VERDICTS, Results
+from bnspec.report.words import findings
+from bnspec.results import VERDICTS, Results
 
 SHOWN_FINDINGS = 12
+SHOWN_MESSAGE = 240
 
 
 def print_summary(results: Results) -> int:
@@ -32,14 +34,16 @@ def print_summary(results: Results) -> int:
         words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
         part = "" if column.complete else " (partial)"
         console.print(Text(f"{column.label}{part}: {words}   [{column.name}]"))
-        findings = [row for row in column.rows.values() if row["verdict"] in FINDINGS]
-        total += len(findings)
-        for row in findings[:SHOWN_FINDINGS]:
-            console.print(Text(f"  {row['verdict']} {row['id']}: {row.get('message', '')}"))
-        if len(findings) > SHOWN_FINDINGS:
-            console.print(Text(f"  … and {len(findings) - SHOWN_FINDINGS} more findings: see the report"))
-        if findings:
-            console.print(Text(f"  again: {command(column)} -k '{findings[0]['id']}'"))
+        found = findings(matrix([column]))
+        total += sum(len(finding.ids) for finding in found)
+        for finding in found[:SHOWN_FINDINGS]:
+            more = f" and {len(finding.ids) - 1} more" if len(finding.ids) > 1 else ""
+            text = f"{finding.message[:SHOWN_MESSAGE]}…" if len(finding.message) > SHOWN_MESSAGE else finding.message
+            console.print(Text(f"  {finding.verdict} {finding.example}{more}: {text}"))
+        if len(found) > SHOWN_FINDINGS:
+            console.print(Text(f"  … and {len(found) - SHOWN_FINDINGS} more clauses with findings: see the report"))
+        if found:
+            console.print(Text(f"  again: {command(column)} -k '{found[0].example}'"))
     print_variants([column for column in shown if column.rows])
     return total
 

@@ -20,6 +20,7 @@ class Finding:
     verdict: str
     clause: str
     ids: tuple[str, ...]
+    example: str
     message: str
 
 
@@ -109,8 +110,14 @@ def findings(shown: Matrix) -> tuple[Finding, ...]:
 
 
 def finding(column: Column, verdict: str, clause: str, ids: Sequence[str]) -> Finding:
-    """Return a finding with the message of its first situation."""
-    return Finding(column, verdict, clause, tuple(ids), str(column.rows[ids[0]].get("message", "")))
+    """Return a finding with the message of the situation that is farthest off; with that of the first, if none is."""
+
+    def far(identifier: str) -> float:
+        ratio = column.rows[identifier].get("ratio")
+        return float(ratio) if ratio is not None else 0.0  # a results file spells infinity out
+
+    example = max(ids, key=far)
+    return Finding(column, verdict, clause, tuple(ids), example, str(column.rows[example].get("message", "")))
 
 
 def agreement(line: Line, shown: Sequence[Column]) -> str:

@@ -116,7 +116,7 @@ class Asking:
     def state_type(self) -> str:
         """The type of the moving statistics."""
         kind, parameters = self.input_type, self.case.layer.dtypes["parameters"]
-        if "16" not in kind:
+        if kind == "float32":
             return parameters
         held = self.of_types("precision.state-dtype")
         return {"parameter": parameters, "input": kind}.get(held, "float32")

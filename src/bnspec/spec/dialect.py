@@ -71,9 +71,10 @@ class Dialect:
         """Return this dialect with the best class wherever an axis asks for accuracy."""
         return self.with_classes(lambda axis, variant: axis.default)
 
-    def least_accurate(self) -> "Dialect":
-        """Return this dialect with the worst class wherever an axis asks for accuracy."""
-        return self.with_classes(lambda axis, variant: list(axis.variants)[-1])
+    def least_accurate(self, asked: Iterable[tuple[str, str]]) -> "Dialect":
+        """Return this dialect with the worst class in each of these axes and situations that asks for accuracy."""
+        worst = {(axis, where): list(AXES[axis].variants)[-1] for axis, where in asked if AXES[axis].accuracy}
+        return Dialect({**self.answers, **worst}, self.undecided - worst.keys())
 
     def sound(self) -> "Dialect":
         """Return this dialect with a sound class wherever its own class of accuracy is worse than that."""

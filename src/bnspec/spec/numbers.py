@@ -133,6 +133,7 @@ NUMBERS = (
             "parameter": "the parameters",
             "input": "the input",
             "promoted": "neither: float32, to which both are promoted",
+            "float32": "neither: float32, although float64 was asked for",
         },
     ),
     Axis(
