@@ -256,6 +256,8 @@ def identify(
         else:
             answers.update({axis: variants[0]} if variants[0] else {})
             said = raised(trace, candidates.expected[best[0]])
+            if AXES[axis].accuracy and hints:
+                said = alike(candidates, axis, variants[0])
             if variants[0] == "noise":
                 said = f"up to {largest_error(trace, candidates.expected[best[0]]):.3g} from the offset"
             rows.append(decided(case, axis, variants[0], ratio, margins.get(axis), said))
@@ -271,6 +273,17 @@ def tightest(case: Case, candidates: Rivals, fitting: Sequence[int]) -> list[int
             tight = min(order.index(candidates.answers[i][axis]) for i in left)
             left = [i for i in left if order.index(candidates.answers[i][axis]) == tight]
     return left
+
+
+def alike(candidates: Rivals, axis: str, variant: str) -> str | None:
+    """Say which worse classes of accuracy would show the same in the dialect of this layer."""
+    order = list(AXES[axis].variants)
+    close = [
+        pair[1]
+        for pair, apart in candidates.pairs.get(axis, {}).items()
+        if pair[0] == variant and order.index(pair[1]) > order.index(variant) and apart is not None and apart < MARGIN
+    ]
+    return f"in the dialect of this layer {' and '.join(close)} would show the same" if close else None
 
 
 def largest_error(trace: Trace, expected: Sequence[Expectation]) -> float:

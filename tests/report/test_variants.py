@@ -1,18 +1,15 @@
-"""How targets differ: which axes are listed, how situations are merged, what Markdown is written."""
+"""How targets differ: which axes are listed, how situations are merged."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bnspec.report.variants import (
-    AxisAnswers,
-    Part,
-    VariantsTable,
-    as_markdown,
-    merged,
-    parts,
-    variants_table,
-)
+from bnspec.report.model import columns
+from bnspec.report.variants import Part, VariantsTable, merged, parts, table_of
 from bnspec.results import Results
+
+
+def table(files: list[Results], *, only_differences: bool = True) -> VariantsTable:
+    return table_of(columns(files), only_differences=only_differences)
 
 
 def rows(**variants: str) -> Mapping[str, Mapping[str, Any]]:
@@ -49,12 +46,12 @@ def test_what_a_target_has_no_words_for_is_said_only_where_it_has_no_other_answe
 
 
 def test_only_axes_that_differ_are_listed(sample: Callable[..., Results]) -> None:
-    table = variants_table([sample()])
-    listed = {row.axis for row in table.rows}
+    found = table([sample()])
+    listed = {row.axis for row in found.rows}
     assert {"stats.stored-variance", "stats.momentum-weight", "frozen.normalisation"} <= listed
     assert "gradient.statistics" not in listed
-    assert table.targets == ("numpy 2.3.5", "torch 2.13.0", "keras 2.2.4", "keras 3.15.1", "flax 0.12.1")
-    variance = next(row for row in table.rows if row.axis == "stats.stored-variance")
+    assert found.targets == ("numpy 2.3.5", "torch 2.13.0", "keras 2.2.4", "keras 3.15.1", "flax 0.12.1")
+    variance = next(row for row in found.rows if row.axis == "stats.stored-variance")
     assert [[str(part) for part in given] for given in variance.answers] == [
         ["population"], ["sample"], ["population"], ["population", "sample (rank4)"], ["population"],
     ]  # fmt: skip
@@ -62,20 +59,8 @@ def test_only_axes_that_differ_are_listed(sample: Callable[..., Results]) -> Non
 
 
 def test_a_target_that_could_not_decide_makes_no_difference(sample: Callable[..., Results]) -> None:
-    assert "stats.averaging" not in {row.axis for row in variants_table([sample()]).rows}
+    assert "stats.averaging" not in {row.axis for row in table([sample()]).rows}
 
 
 def test_every_axis_is_listed_where_that_is_asked(sample: Callable[..., Results]) -> None:
-    assert "gradient.statistics" in {row.axis for row in variants_table([sample()], only_differences=False).rows}
-
-
-def test_markdown_is_a_table() -> None:
-    row = AxisAnswers("stats.initial", "?", ((Part("zero-one", True),), ()))
-    assert as_markdown(VariantsTable(("torch 2", "flax 0"), (row,))) == (
-        "|  | torch 2 | flax 0 |\n| --- | --- | --- |\n| `stats.initial` | zero-one | — |\n"
-    )
-
-
-def test_markdown_takes_hostile_names_as_text() -> None:
-    table = VariantsTable(("<img src=x>|\n`[a](b)`",), ())
-    assert as_markdown(table).splitlines()[0] == r"|  | \<img src=x\>\| \`\[a\](b)\` |"
+    assert "gradient.statistics" in {row.axis for row in table([sample()], only_differences=False).rows}

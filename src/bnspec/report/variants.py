@@ -1,12 +1,11 @@
 """How targets differ: the axes that they answer differently, with the situations merged where they can be."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bnspec.report.model import ABSENT, Column, columns
-from bnspec.results import Results
+from bnspec.report.model import ABSENT, Column
 from bnspec.spec import AXES
 
 DECIDED = frozenset({"conforms", "drifts", "violates", "imprecise", "refuses"})
@@ -52,11 +51,6 @@ class VariantsTable:
 
     targets: tuple[str, ...]
     rows: tuple[AxisAnswers, ...]
-
-
-def variants_table(files: Iterable[Results], *, only_differences: bool = True) -> VariantsTable:
-    """Return every target's answer to every axis asked, or to those that two targets answer differently."""
-    return table_of([column for column in columns(files) if column.rows], only_differences=only_differences)
 
 
 def table_of(shown: Sequence[Column], *, only_differences: bool) -> VariantsTable:
@@ -115,20 +109,3 @@ def merged(situations: Sequence[str], everywhere: Sequence[str]) -> tuple[str, .
         alike = [other for other in everywhere if other.partition("-")[0] == group]
         short.append(group if len(alike) > 1 and set(alike) <= set(situations) else situation)
     return tuple(dict.fromkeys(short))
-
-
-def as_markdown(table: VariantsTable) -> str:
-    """Return the table as Markdown; every text of it is text, never markup."""
-    header = ["", *(escaped(target) for target in table.targets)]
-    lines = [header, ["---"] * len(header)]
-    for row in table.rows:
-        cells = ["; ".join(escaped(str(part)) for part in given) or "—" for given in row.answers]
-        lines.append([f"`{row.axis}`", *cells])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def escaped(text: str) -> str:
-    """Return text with what Markdown or HTML would read as markup escaped, on one line."""
-    for special in "\\`*_[]<>|&#":
-        text = text.replace(special, f"\\{special}")
-    return " ".join(text.split())
