@@ -257,7 +257,7 @@ def identify(
             answers.update({axis: variants[0]} if variants[0] else {})
             said = raised(trace, candidates.expected[best[0]])
             if AXES[axis].accuracy and hints:
-                said = alike(candidates, axis, variants[0])
+                said = no_worse(candidates, axis, variants[0])
             if variants[0] == "noise":
                 said = f"up to {largest_error(trace, candidates.expected[best[0]]):.3g} from the offset"
             rows.append(decided(case, axis, variants[0], ratio, margins.get(axis), said))
@@ -275,7 +275,7 @@ def tightest(case: Case, candidates: Rivals, fitting: Sequence[int]) -> list[int
     return left
 
 
-def alike(candidates: Rivals, axis: str, variant: str) -> str | None:
+def no_worse(candidates: Rivals, axis: str, variant: str) -> str | None:
     """Say which worse classes of accuracy would show the same in the dialect of this layer."""
     order = list(AXES[axis].variants)
     close = [
