@@ -45,5 +45,6 @@ def test_channels_cycle_through_the_values():
 def test_a_place_names_rank_and_channel_position():
     assert [place(rank, axis) for rank, axis in PLACES] == [
         "rank2", "rank3-last", "rank3-first", "rank4-last", "rank4-first", "rank5-last", "rank5-first",
+        "rank4-axis2", "rank5-axis2", "rank5-axis3",
     ]  # fmt: skip
-    assert place(4, 2) == "rank4-axis2"
+    assert place(5, 1) == "rank5-first"

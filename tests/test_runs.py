@@ -18,7 +18,8 @@ from bnspec.runs import Run, carry_out
 from bnspec.targets import Target
 
 ADAPTERS = Path(__file__).parent / "hostile" / "adapters.py"
-SELECTED = "forward.inference"
+SELECTED = "stats.momentum-weight or degenerate.epsilon[1e-5-infer-rank2] or forward.inference[rank"
+"""The victim of hostile/adapters.py in the middle: verdicts before it, verdicts behind it."""
 
 
 def target(adapter: str) -> Target:

@@ -226,10 +226,10 @@ def test_a_selection_runs_the_axes_that_it_depends_on_and_reports_them_only_if_s
     assert reported == {"stats.closed-form[k3]"}
     assert [case.key for case in cases] == [
         "stats.momentum-weight[rank2]",
+        "state.complete[rank2]",
         "precision.accumulation[rank2]",
         "precision.moments[rank2]",
         "precision.centring[rank2]",
-        "state.complete[rank2]",
         "stats.closed-form[k3]",
     ]
 

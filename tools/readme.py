@@ -43,7 +43,7 @@ def output() -> str:
     if command is None:
         raise SystemExit("README.md has no command `bnspec run … --report`")
     names = [find(name).name for name in command[1].split()]
-    os.environ["COLUMNS"] = "120"
+    os.environ["COLUMNS"] = "150"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         print_summary(merge(read(RESULTS / f"{name}.jsonl") for name in names))
     lines = [line.rstrip() for line in printed.getvalue().splitlines()]

@@ -73,7 +73,7 @@ def test_results_of_the_targets_that_ran_are_kept_when_another_did_not(bnspec, c
 def test_a_case_that_dies_is_a_finding_and_the_run_goes_on(bnspec, tmp_path):
     stream = tmp_path / "results.jsonl"
     own = f"{HOSTILE / 'adapters.py'}:Segfaults"
-    done = bnspec("run", "numpy", "--adapter", own, "-k", "forward.inference", "-o", stream)
+    done = bnspec("run", "numpy", "--adapter", own, "-k", "forward.inference and not float16", "-o", stream)
     assert done.returncode == 1, done.stderr
     [target] = read(stream).targets.values()
     verdicts = {identifier: row["verdict"] for identifier, row in target.rows.items()}

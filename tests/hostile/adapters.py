@@ -265,13 +265,13 @@ class RaisesAtConstruction(Hostile):
             raise ValueError("epsilon is too small")
 
 
-class TakesNoOptions(Hostile):
+class TakesNoMode(Hostile):
     """Its call does not take what every adapter is given."""
 
     def __init__(self, layer, **options):
         super().__init__(layer, **options)
         if layer["epsilon"] == VICTIM:
-            self.call = lambda mode, x: x
+            self.call = lambda x: x
 
 
 class RaisesLongTexts(Hostile):

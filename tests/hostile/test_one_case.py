@@ -42,7 +42,7 @@ CLEARLY_LESS_THAN_FOR_EVER = 30
         ("Raises", "refuses", "raised RuntimeError: no kernel"),
         ("RaisesAtConstruction", "refuses", "raised ValueError: epsilon is too small"),
         ("RaisesInItsOwnLines", "error", "KeyError at adapters.py"),
-        ("TakesNoOptions", "error", "unexpected keyword argument"),
+        ("TakesNoMode", "error", "takes 1 positional argument but 2 were given"),
     ],
 )
 def test_what_an_adapter_does_in_one_case_costs_that_case(run_on, adapter, verdict, words):

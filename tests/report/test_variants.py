@@ -34,6 +34,12 @@ def test_a_rank_is_not_named_where_only_a_part_of_it_is_meant() -> None:
     assert merged(["rank4-last"], ["rank4-last", "rank4-first"]) == ("rank4-last",)
 
 
+def test_many_situations_are_counted() -> None:
+    names = [f"batch{n}-rank2" for n in range(4)] + [f"{n}-rank2" for n in range(4)]
+    assert merged(names, [*names, *(f"{n}-rank4" for n in range(4)), "batch0-rank3"])[4:] == ("4 more",)
+    assert len(merged(names[:5], [*names, "0-rank4", "batch0-rank3"])) == 5
+
+
 def test_a_verdict_stands_where_there_is_no_variant() -> None:
     given = {**rows(rank2="sample"), "rank3": {"verdict": "violates"}, "rank4": {"verdict": "violates"}}
     assert parts(given) == (Part("sample", True), Part("violates", False, ("rank3", "rank4")))

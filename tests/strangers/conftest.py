@@ -1,4 +1,8 @@
-"""Layers that are wrong on purpose, judged in this process."""
+"""Layers that are other or wrong on purpose, judged in this process by a part of the suite.
+
+That every fault is found is for the mutants to show (`tests/mutants`, `bnspec selftest`). Here it is what is said
+of it, and of what: the words, the numbers measured, the answers, and that nothing else is blamed.
+"""
 
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -25,8 +29,8 @@ class Verdicts(dict[str, Row]):
             for row in self.of(clause).values():
                 assert row.verdict == "conforms", row
 
-    def violate(self, *clauses: str, text: str = "") -> None:
-        """Each of these says what is wrong."""
+    def violate(self, *clauses: str, text: str) -> None:
+        """Each of these says what is wrong, in these words among others."""
         for clause in clauses:
             for row in self.of(clause).values():
                 assert row.verdict == "violates", row
@@ -46,9 +50,9 @@ class Verdicts(dict[str, Row]):
 def judge(
     page: ModuleType, verdicts: Callable[..., Mapping[str, Row]], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Verdicts]:
-    """Judge a layer in the place of the page's BatchNorm, or a whole adapter."""
+    """Judge a layer in the place of the page's BatchNorm, or a whole adapter, by a part of the suite."""
 
-    def rows(layer: Any = None, *, adapter: Any = None, only: str = "not precision") -> Verdicts:
+    def rows(only: str, layer: Any = None, *, adapter: Any = None) -> Verdicts:
         if layer is not None:
             monkeypatch.setattr(page, "BatchNorm", layer)
         return Verdicts(verdicts(adapter or page.Layer, only))

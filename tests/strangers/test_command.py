@@ -30,7 +30,7 @@ def test_a_stranger_is_found_by_the_command(page_file, tmp_path):
         "--adapter",
         f"{file}:Adapted",
         "-k",
-        "stats.",
+        "stats.stored-variance[rank2 or stats.averaging[rank2 or stats.momentum-weight[rank2",
         "-o",
         str(stream),
     ]

@@ -12,6 +12,10 @@ DECIDED = frozenset({"conforms", "drifts", "violates", "imprecise", "refuses"})
 """Verdicts that say how a target behaves: only these make a difference between targets."""
 
 
+NAMED = 4
+"""So many situations of an answer are named, the others counted; the matrix has them all."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One answer to an axis: a variant, or a verdict's word where there is none, and where it is given.
@@ -102,10 +106,14 @@ def parts(rows: Mapping[str, Mapping[str, Any]]) -> tuple[Part, ...]:
 
 
 def merged(situations: Sequence[str], everywhere: Sequence[str]) -> tuple[str, ...]:
-    """Return situations, `rank4-first` and `rank4-last` as `rank4` where rank 4 has no other situation."""
+    """Return situations, `rank4-first` and `rank4-last` as `rank4` where rank 4 has no other situation.
+
+    Those beyond the first few are counted.
+    """
     short = []
     for situation in situations:
         group = situation.partition("-")[0]
         alike = [other for other in everywhere if other.partition("-")[0] == group]
         short.append(group if len(alike) > 1 and set(alike) <= set(situations) else situation)
-    return tuple(dict.fromkeys(short))
+    names = tuple(dict.fromkeys(short))
+    return names if len(names) <= NAMED + 1 else (*names[:NAMED], f"{len(names) - NAMED} more")
