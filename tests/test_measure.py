@@ -37,6 +37,10 @@ WRITTEN = write(mean=STORED[0], variance=STORED[1], scale=SCALE, offset=OFFSET)
             "variance in effect has a factor of 1.5",
         ),
         (lambda m, v: SCALE * (X - m) / np.sqrt(v + 0.01) + OFFSET + 3, "and 3, 3, 3 is added"),
+        (
+            lambda m, v: 1.03 * SCALE * (X - m) / np.sqrt(v + 0.002) + OFFSET,
+            "the slope is 1.03·scale/√(v + ε), where the ε in effect is 0.002",
+        ),
         (lambda m, v: np.tanh(X - m), ""),
         (lambda m, v: np.full_like(X, np.nan), ""),
     ],
@@ -63,6 +67,26 @@ def test_an_update_tells_its_weights_and_the_factor():
     assert "moving mean = 0.75·old + 0.25·m" in said
     assert "moving variance = 0.75·old + 0.325·v" in said
     assert "a factor of 1.3 on v" in said
+
+
+def test_an_update_tells_the_offset_too():
+    def moved(old, batch):
+        return [0.75 * o + 0.25 * b for o, b in zip(old, batch, strict=True)]
+
+    new = moved(STORED, (MEAN, 1.3 * VARIANCE + 0.05))
+    newer = moved(new, (DY.mean(axis=0), 1.3 * DY.astype(float).var(axis=0) + 0.05))
+    said = update(
+        case(WRITTEN, train(X), read(), train(DY), read()),
+        shown({}, {}, {"mean": new[0], "variance": new[1]}, {}, {"mean": newer[0], "variance": newer[1]}),
+    )
+    assert "a factor of 1.3 on v and an offset of 0.05" in said
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_infinite_input_is_not_measured():
+    x = X.copy()
+    x[0, 0] = np.inf
+    assert not output(case(WRITTEN, infer(x)), shown({}, {"y": X}))
 
 
 def test_an_update_of_too_few_numbers_is_not_measured():

@@ -18,6 +18,10 @@ SAME = 1e-3
 """Numbers of several channels, or a fit and what it fits, count as one within this relative distance."""
 
 
+FITS = 1e-5
+"""Slopes of float32 follow a formula of two free numbers within this relative distance."""
+
+
 @dataclass(frozen=True)
 class Called:
     """A call with what is known of it: y, the statistics that the formula asks for, scale and offset, (channels,)."""
@@ -38,7 +42,9 @@ def update(case: Case, trace: Trace) -> str:
         if fitted is not None:
             a, b, c, residual = fitted
             symbol = "v" if name == "variance" else "m"
-            factor = f", a factor of {b / (1 - a):.6g} on {symbol}" if abs(1 - a) > SAME else ""
+            factor = ""
+            if abs(1 - a) > SAME:
+                factor = f", a factor of {b / (1 - a):.6g} on {symbol} and an offset of {c / (1 - a):.3g}"
             found.append(f"moving {name} = {a:.6g}·old + {b:.6g}·{symbol} + {c:.3g}{factor}, residual {residual:.2g}")
     return f"Measured: {'; '.join(found)}" if found else ""
 
@@ -83,19 +89,38 @@ def output(case: Case, trace: Trace) -> str:
                 "the variance in effect has a factor of {:.4g}": (inner - case.layer.epsilon) / call.variance,
             }
         words, numbers = min(readings.items(), key=lambda reading: spread(reading[1]))
+        extra = b - call.offset
+        shift = f", and {listed(extra)} is added" if np.abs(extra).max() > SAME else ""
+        a, c = weights(inner, call.variance)
+        nothing = 0.01 * abs(case.layer.epsilon) + FITS * call.variance.min()
+        if abs(a - 1) > SAME and min(abs(c - case.layer.epsilon), abs(c / a - case.layer.epsilon)) > nothing:
+            said = f"the slope is {a**-0.5:.4g}·scale/√(v + ε), where the ε in effect is {c / a:.4g}"
+            return f"Measured: y is linear in x; {said}{shift}"
         if spread(numbers) <= SAME:
-            extra = b - call.offset
-            shift = f", and {listed(extra)} is added" if np.abs(extra).max() > SAME else ""
             return f"Measured: y is linear in x; {words.format(numbers.mean())}{shift}"
         return f"Measured: y is linear in x, slopes {listed(k)}, offsets {listed(b)}"
     return ""
 
 
+def weights(inner: Floats, variance: Floats) -> tuple[float, float]:
+    """Fit (scale/slope)² = a·v + c over the channels; return a and c, nan where these do not tell."""
+    nothing = float("nan"), float("nan")
+    if len(inner) < 3 or not inner.all() or not np.isfinite(inner).all():
+        return nothing
+    matrix = np.stack([variance, np.ones_like(variance)], axis=1) / inner[:, None]
+    (a, c), _, rank, _ = np.linalg.lstsq(matrix, np.ones_like(inner), rcond=None)
+    if rank < 2 or a <= 0 or np.abs(matrix @ np.array([a, c]) - 1).max() > FITS:
+        return nothing
+    return float(a), float(c)
+
+
 def lines(call: Called) -> tuple[Floats, Floats, bool]:
     """Return slope and height (at the mean) of y over x per channel, and whether lines fit."""
+    if not np.isfinite(call.x).all() or not np.isfinite(call.y).all():
+        return call.scale, call.offset, False
     centred = call.x - call.x.mean(axis=0)
     square = (centred**2).sum(axis=0)
-    if not square.all() or not np.isfinite(call.y).all():
+    if not square.all():
         return square, square, False
     k = (centred * call.y).sum(axis=0) / square
     b = call.y.mean(axis=0) + k * (call.mean - call.x.mean(axis=0))
