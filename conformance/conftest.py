@@ -37,13 +37,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 TARGET = pytest.StashKey[Target]()
-KNOWN = pytest.StashKey[Mapping[str, str]]()
+KNOWN = pytest.StashKey[Mapping[str, str] | None]()
 
 
-def known_findings(file: str | None, adapter: str) -> Mapping[str, str]:
-    """Return the findings of an adapter in a results file, by id; there must be results of that adapter."""
+def known_findings(file: str | None, adapter: str) -> Mapping[str, str] | None:
+    """Return the findings of an adapter in a results file, by id, None without a file; it must have that adapter."""
     if file is None:
-        return {}
+        return None
     try:
         targets = read(Path(file)).targets.values()
     except ResultsError as problem:
@@ -92,8 +92,8 @@ def verdicts(request: pytest.FixtureRequest):
 
 
 @pytest.fixture(scope="session")
-def known(request: pytest.FixtureRequest) -> Mapping[str, str]:
-    """The verdicts of the findings that are expected, by id."""
+def known(request: pytest.FixtureRequest) -> Mapping[str, str] | None:
+    """The verdicts of the findings that are expected, by id; None where nothing is known."""
     return request.config.stash[KNOWN]
 
 

@@ -91,6 +91,7 @@ def test_committed_results_come_whole_from_a_committed_suite_by_a_command_that_a
     assert results.complete
     assert re.fullmatch("[0-9a-f]{12}", results.run["revision"])
     assert not any(word.startswith("/") for word in results.run["command"])
+    assert not re.search(r"(?<![\w.])/(root|home|work|tmp|Users)/", path.read_text("utf-8")), "a path of one machine"
 
 
 def test_the_generated_parts_of_the_readme_are_what_the_results_say():

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bnspec.case import Case, Layer
@@ -28,6 +29,9 @@ Jobs = Mapping[str, Case | None]
 FACTS = "facts"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 """What frameworks put into their errors to colour a terminal."""
+
+OURS = f"{Path(__file__).parent.parent}/"
+"""Where this package lies: a framework that names the adapter's line need not say on whose disk."""
 
 IN_FLIGHT_BYTES = 32 << 20
 DEATHS_IN_A_ROW = 3
@@ -299,7 +303,8 @@ def parse_seconds(seconds: Any) -> float:
 def parse_step(step: Mapping[str, Any], arrays: Sequence[Any], types: Sequence[str]) -> Shown:
     """Return what one step showed. Raises KeyError, IndexError, TypeError or ValueError where it is malformed."""
     if "error" in step:
-        return Shown(error=(str(step["error"]["class"])[:200], COLOURS.sub("", str(step["error"]["text"])[:2000])))
+        text = COLOURS.sub("", str(step["error"]["text"])[:2000]).replace(OURS, "")
+        return Shown(error=(str(step["error"]["class"])[:200], text))
     places = {str(name): index for name, index in step["arrays"].items()}
     shown = {name: arrays[index] for name, index in places.items()}
     return Shown(shown, dtypes={name: types[index] for name, index in places.items()})

@@ -5,7 +5,7 @@ from contextlib import suppress
 from bnspec.case import Case
 from bnspec.expectation import Expectation
 from bnspec.simulate.asking import Asking, Memory
-from bnspec.simulate.layer import STEPS, SimulatedLayer
+from bnspec.simulate.trainer import STEPS, SimulatedTrainer
 from bnspec.spec import Dialect, UndefinedError
 
 __all__ = ["STEPS", "Memory", "Recorder", "questions", "simulate"]
@@ -22,7 +22,7 @@ def simulate(
     Raises UndecidedError where the expectation depends on an axis that the dialect leaves open, and
     UndefinedError where the dialect's own formula has no value.
     """
-    layer = SimulatedLayer(Asking(case, dialect, {} if memory is None else memory, formulated=formulated))
+    layer = SimulatedTrainer(Asking(case, dialect, {} if memory is None else memory, formulated=formulated))
     return tuple(layer.run(step) for step in case.program)
 
 

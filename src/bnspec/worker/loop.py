@@ -198,10 +198,11 @@ def run_steps(
         check_fault(adapter, error)
         return [{"error": shown_error(error)} for _ in steps]
     shown = []  # type: List[Dict[str, Any]]
+    kept = {}  # type: Dict[str, Any]
     for step in steps:
         given = {name: arrays[index] for name, index in step["arrays"].items()}
         try:
-            given_back = perform(layer, step["do"], given, dict(step["options"]))
+            given_back = perform(layer, step["do"], given, dict(step["options"]), kept)
             shown.append({"arrays": keep_results(given_back, results)})
         except Unsupported:
             raise
@@ -211,10 +212,12 @@ def run_steps(
     return shown
 
 
-def perform(layer: Any, do: str, given: Dict[str, Any], options: Dict[str, Any]) -> Mapping[str, Any]:
-    """Do one step and return its named arrays."""
+def perform(
+    layer: Any, do: str, given: Dict[str, Any], options: Dict[str, Any], kept: Dict[str, Any]
+) -> Mapping[str, Any]:
+    """Do one step and return its named arrays. kept: what one step of a program leaves for a later one."""
     if do in ("prepare", "fit", "evaluate", "predict"):
-        return train_with(layer, do, given, options)
+        return train_with(layer, do, given, options, kept)
     if do in MODES:
         return {"y": layer.call(MODES[do], given.pop("x"), **dict(given, **options))}
     if do == "backward":
@@ -224,9 +227,9 @@ def perform(layer: Any, do: str, given: Dict[str, Any], options: Dict[str, Any])
     if do == "set_state":
         layer.set_state(given)
     elif do == "snapshot":
-        layer.held_by_bnspec = layer.snapshot()
+        kept["snapshot"] = layer.snapshot()
     elif do == "look":
-        return dict(layer.look(layer.held_by_bnspec))
+        return dict(layer.look(kept["snapshot"]))
     elif do in ("freeze", "unfreeze", "reload", "set_mode", "untrack"):
         getattr(layer, do)(**options)
     else:
@@ -234,14 +237,16 @@ def perform(layer: Any, do: str, given: Dict[str, Any], options: Dict[str, Any])
     return {}
 
 
-def train_with(layer: Any, do: str, given: Dict[str, Any], options: Dict[str, Any]) -> Mapping[str, Any]:
+def train_with(
+    layer: Any, do: str, given: Dict[str, Any], options: Dict[str, Any], kept: Dict[str, Any]
+) -> Mapping[str, Any]:
     """Do a step of the framework's trainer, compiled before its first one."""
     if not isinstance(layer, Trainer):
         raise Unsupported("%s has no trainer of its own" % layer.name)
     rate = options.pop("learning_rate", 0.0)
-    if do == "prepare" or not getattr(layer, "prepared_by_bnspec", False):
+    if do == "prepare" or not kept.get("prepared"):
         layer.prepare(learning_rate=rate)
-        layer.prepared_by_bnspec = True  # type: ignore[attr-defined]
+        kept["prepared"] = True
     if do == "fit":
         return dict(layer.fit(given["x"], given["target"], **options))
     if do == "evaluate":
