@@ -232,3 +232,9 @@ def test_facts_that_are_too_long_are_not_kept(scripted):
     driver = connected()
     statuses(driver, "a")
     assert driver.facts == {"not known": "the adapter gave too many"}
+
+
+def test_an_error_does_not_say_where_on_this_machine_things_lie():
+    text = 'File "/home/me/.cache/env/lib/python3.6/site-packages/tf.py", at /src/x/bnspec/worker/adapters/a.py:3 \x1b[1mbad'
+    [shown] = parse_trace({"status": "ran", "arrays": [], "steps": [{"error": {"class": "E", "text": text}}]}, []).steps
+    assert shown.error == ("E", 'File "lib/python3.6/site-packages/tf.py", at bnspec/worker/adapters/a.py:3 bad')

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from bnspec.case import Case, Layer
@@ -30,8 +29,8 @@ FACTS = "facts"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 """What frameworks put into their errors to colour a terminal."""
 
-OURS = f"{Path(__file__).parent.parent}/"
-"""Where this package lies: a framework that names the adapter's line need not say on whose disk."""
+FOLDERS = re.compile(r"/[^\s\"':]*/(?=lib/python3|bnspec/worker/)")
+"""Where environments and this package lie: an error that names a line need not say on whose disk."""
 
 IN_FLIGHT_BYTES = 32 << 20
 DEATHS_IN_A_ROW = 3
@@ -303,7 +302,7 @@ def parse_seconds(seconds: Any) -> float:
 def parse_step(step: Mapping[str, Any], arrays: Sequence[Any], types: Sequence[str]) -> Shown:
     """Return what one step showed. Raises KeyError, IndexError, TypeError or ValueError where it is malformed."""
     if "error" in step:
-        text = COLOURS.sub("", str(step["error"]["text"])[:2000]).replace(OURS, "")
+        text = FOLDERS.sub("", COLOURS.sub("", str(step["error"]["text"])[:2000]))
         return Shown(error=(str(step["error"]["class"])[:200], text))
     places = {str(name): index for name, index in step["arrays"].items()}
     shown = {name: arrays[index] for name, index in places.items()}
