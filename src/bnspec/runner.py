@@ -29,8 +29,11 @@ FACTS = "facts"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 """What frameworks put into their errors to colour a terminal."""
 
-FOLDERS = re.compile(r"/[^\s\"':]*/(?=lib/python3|bnspec/worker/)")
-"""Where environments and this package lie: an error that names a line need not say on whose disk."""
+FOLDERS = re.compile(r"/[^\s\"':]*/(?=lib/python3|bnspec/worker/)|(?<=File \")/[^\"]*$")
+"""Where environments and this package lie: an error that names a line need not say on whose disk.
+
+A long text may be cut within a path.
+"""
 
 IN_FLIGHT_BYTES = 32 << 20
 DEATHS_IN_A_ROW = 3
