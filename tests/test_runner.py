@@ -237,8 +237,7 @@ def test_facts_that_are_too_long_are_not_kept(scripted):
 def test_an_error_does_not_say_where_on_this_machine_things_lie():
     where = "/home/me/env/lib/python3.6/site-packages/tf.py"
     text = f'File "{where}", at /src/x/bnspec/worker/adapters/a.py:3 \x1b[1mbad a/b File "/home/me/en'
-    [shown] = parse_trace({"status": "ran", "arrays": [], "steps": [{"error": {"class": "E", "text": text}}]}, []).steps
-    assert shown.error == (
-        "E",
-        'File "lib/python3.6/site-packages/tf.py", at bnspec/worker/adapters/a.py:3 bad a/b File "',
-    )
+    step = {"error": {"class": "E", "text": text}}
+    [shown] = parse_trace({"status": "ran", "arrays": [], "steps": [step]}, []).steps
+    kept = 'File "lib/python3.6/site-packages/tf.py", at bnspec/worker/adapters/a.py:3 bad a/b File "'
+    assert shown.error == ("E", kept)
