@@ -23,6 +23,8 @@ POLL_SECONDS = 0.1
 FILE_NAME = re.compile(r"py(?P<major>\d)(?P<minor>\d+)-(?P<families>[a-z].*)")
 
 
+AFTER_INSTALL = "BNSPEC_AFTER_INSTALL"
+
 FINDING_UV = threading.Lock()
 
 
@@ -221,6 +223,7 @@ def make(environment: Environment, stopped: Callable[[], bool] = lambda: False) 
         shutil.rmtree(home, ignore_errors=True)
         create(environment, home, stopped)
         install(environment, home, stopped)
+        after_install(environment, home)
         content = {"name": environment.name, "python": environment.python, "requirements": environment.requirements}
         (home / "bnspec.json").write_text(json.dumps(content), "utf-8")
 
@@ -252,6 +255,22 @@ def install(environment: Environment, home: Path, stopped: Callable[[], bool]) -
         raise EnvironmentProblem(
             f"{environment.name}: {' '.join(environment.requirements)} cannot be installed on Python "
             f"{environment.python}. uv says: {said(run.stderr)}"
+        )
+
+
+def after_install(environment: Environment, home: Path) -> None:
+    """Run the user's own command on what was installed, where $BNSPEC_AFTER_INSTALL names one.
+
+    It is given to a shell and finds the environment's folder in $BNSPEC_ENVIRONMENT.
+    """
+    if not (command := os.environ.get(AFTER_INSTALL)):
+        return
+    environ = {**uv_environ(), "BNSPEC_ENVIRONMENT": str(home)}
+    run = subprocess.run(command, shell=True, env=environ, capture_output=True, text=True, check=False)
+    if run.returncode:
+        shutil.rmtree(home, ignore_errors=True)
+        raise EnvironmentProblem(
+            f"{environment.name}: ${AFTER_INSTALL} ended with {run.returncode}: {said(run.stderr or run.stdout)}"
         )
 
 

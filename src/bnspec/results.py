@@ -42,6 +42,12 @@ VERDICTS: Mapping[str, str] = {
 FINDINGS = frozenset(VERDICTS) - {"conforms", "unsupported", "not-run"}
 """The verdicts that a person should look at."""
 
+ABSENT = frozenset({"unsupported", "not-run"})
+"""Verdicts of a target that gave no answer: they neither agree nor disagree with anybody."""
+
+DECIDED = frozenset({"conforms", "drifts", "violates", "imprecise", "refuses"})
+"""Verdicts that say how a target behaves: only these make a difference between targets."""
+
 
 @dataclass(frozen=True)
 class Row:

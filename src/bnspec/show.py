@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bnspec.case import Case
+from bnspec.columns import Column, columns
 from bnspec.environments import REFERENCE, Environment, EnvironmentProblem, find, frameworks, listed
 from bnspec.paths import cache_folder, suite_folder
 from bnspec.report.clean import cleaned
@@ -20,7 +21,6 @@ from bnspec.report.facts import facts
 from bnspec.report.inline import command
 from bnspec.report.inputs import CasePool
 from bnspec.report.margins import PairTable, pair_tables
-from bnspec.report.model import Column, columns
 from bnspec.report.variants import situations_of, table_of
 from bnspec.report.words import suite
 from bnspec.results import FINDINGS, VERDICTS, read

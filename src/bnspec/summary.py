@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bnspec.columns import Column, columns
 from bnspec.environments import Environment
 from bnspec.report.clean import cleaned
 from bnspec.report.inline import command
-from bnspec.report.model import Column, columns, matrix
+from bnspec.report.model import matrix
 from bnspec.report.variants import table_of
 from bnspec.report.words import findings
 from bnspec.results import VERDICTS, Results

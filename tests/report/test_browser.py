@@ -12,8 +12,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bnspec.case import Case
+from bnspec.columns import columns
 from bnspec.report import build
-from bnspec.report.model import Matrix, columns, matrix
+from bnspec.report.model import Matrix, matrix
 from bnspec.results import Results, TargetResults
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

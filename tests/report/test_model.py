@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bnspec.report.model import Cell, Column, Line, columns, line, matrix, told_apart
+from bnspec.columns import Column, columns, told_apart
+from bnspec.report.model import Cell, Line, line, matrix
 from bnspec.results import Results, TargetResults
 
 ID = "stats.initial[rank2]"

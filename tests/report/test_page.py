@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from bnspec.case import Case, fit, like, read, silently, train
+from bnspec.columns import columns
 from bnspec.report import build
 from bnspec.report.clean import cleaned
 from bnspec.report.inline import escaped, shown_extra
 from bnspec.report.inputs import FULL_PER_CASE, CasePool, exact, rounded, step_words
-from bnspec.report.model import columns, matrix
+from bnspec.report.model import matrix
 from bnspec.report.words import headline, listed, warnings
 from bnspec.results import VERDICTS, Results, TargetResults
 

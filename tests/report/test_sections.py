@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from bnspec.columns import Column, columns
 from bnspec.report import build
 from bnspec.report.facts import FOLDED_CHARACTERS, Fact, FactGroup, fact, fact_groups, facts
 from bnspec.report.facts import SHOWN as SHOWN_FACTS
-from bnspec.report.model import Column, columns
 from bnspec.report.score import score
 from bnspec.report.unsupported import NO_REASON, SHOWN, Places, gaps
 from bnspec.results import Results

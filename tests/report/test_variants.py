@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bnspec.report.model import columns
+from bnspec.columns import columns
 from bnspec.report.variants import Part, VariantsTable, merged, parts, table_of
 from bnspec.results import Results
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from bnspec.case import Case
+from bnspec.columns import columns
 from bnspec.report.clean import cleaned
 from bnspec.report.facts import fact_groups
 from bnspec.report.inline import page_data
-from bnspec.report.model import columns, matrix
+from bnspec.report.model import matrix
 from bnspec.report.score import SHOWN_IDS, score
 from bnspec.report.unsupported import SHOWN, gaps
 from bnspec.report.variants import table_of

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bnspec.report.model import Column
+from bnspec.columns import Column
 
 FOLDED_CHARACTERS = 80
 """A fact of more characters is folded."""

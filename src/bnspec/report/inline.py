@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bnspec.case import Case
+from bnspec.columns import Column
 from bnspec.report.inputs import CasePool, Pool, rounded
-from bnspec.report.model import Column, Matrix
+from bnspec.report.model import Matrix
 from bnspec.spec import AXES, CLAUSES, sentence
 
 SHOWN_CHARACTERS = 1_000_000

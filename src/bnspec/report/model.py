@@ -1,19 +1,14 @@
-"""What the page shows: columns (targets), lines (clause and situation) in families, where they disagree."""
+"""What the page shows: lines (clause and situation) in families, a cell per target, where they disagree."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from packaging.version import InvalidVersion, Version
-
-from bnspec.results import FINDINGS, VERDICTS, Results
+from bnspec.columns import Column
+from bnspec.results import ABSENT, FINDINGS, VERDICTS
 from bnspec.spec import AXES, CLAUSES, family
-
-ABSENT = frozenset({"unsupported", "not-run"})
-"""Verdicts of a target that gave no answer: they neither agree nor disagree with anybody."""
 
 Answer = tuple[str, str | None]
 """A verdict, and the variant where there is one."""
@@ -23,36 +18,6 @@ FAMILY_ORDER: Mapping[str, int] = {
     name: number for number, name in enumerate(dict.fromkeys(family(clause) for clause in CLAUSE_ORDER))
 }
 """The order of the specification; what it does not know comes last."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One target: its name, how it is called on the page, and what its run said.
-
-    label: framework and version; apart: what its name says that others with this label do not (adapter,
-    backend); detail: device and execution; run: the provenance of its own run; rows: results rows by id;
-    complete: whether its last case was reached.
-    """
-
-    name: str
-    label: str
-    apart: str
-    detail: str
-    info: Mapping[str, Any]
-    run: Mapping[str, Any]
-    rows: Mapping[str, Mapping[str, Any]]
-    complete: bool
-
-    @property
-    def title(self) -> str:
-        """Framework and version, and what tells it from others of both: how a sentence calls the target."""
-        return f"{self.label} ({self.apart})" if self.apart else self.label
-
-    @property
-    def failed(self) -> str | None:
-        """Why the target could not start, if it could not."""
-        reason = self.info.get("failed")
-        return None if reason is None else str(reason)
 
 
 @dataclass(frozen=True)
@@ -157,57 +122,6 @@ class Matrix:
         """How often each verdict occurs, for the verdicts that occur."""
         total = sum((Counter(counts) for counts in self.counts), Counter[str]())
         return {verdict: total[verdict] for verdict in VERDICTS if total[verdict]}
-
-
-def columns(files: Iterable[Results]) -> tuple[Column, ...]:
-    """Return the targets of all files, a framework's versions side by side in order; a later file wins."""
-    latest = {name: (results, target) for results in files for name, target in results.targets.items()}
-    labels = {name: label(name, target.info) for name, (_, target) in latest.items()}
-    called = {shown: [name for name in labels if labels[name] == shown] for shown in labels.values()}
-    apart = {name: word for names in called.values() for name, word in zip(names, told_apart(names), strict=True)}
-    found = [
-        Column(
-            name, labels[name], apart[name], detail(target.info), target.info, results.run, target.rows, target.complete
-        )
-        for name, (results, target) in latest.items()
-    ]
-    frameworks = list(dict.fromkeys(column.info.get("framework") for column in found))
-    return tuple(sorted(found, key=lambda c: (frameworks.index(c.info.get("framework")), version_key(c.info))))
-
-
-def label(name: str, info: Mapping[str, Any]) -> str:
-    """Return framework and version, or the name of a target that did not get to say them."""
-    return f"{info.get('framework', '')} {info.get('version', '')}".strip() or name
-
-
-def detail(info: Mapping[str, Any]) -> str:
-    """Return device and execution."""
-    return " · ".join(str(info[key]) for key in ("device", "execution") if info.get(key, "default") != "default")
-
-
-def told_apart(names: Sequence[str]) -> list[str]:
-    """Return what is left of each name without the parts that all begin or end with; nothing for a single name."""
-    if len(names) == 1:
-        return [""]
-    parts = [re.split(r"(?<=[-/@])", name) for name in names]
-    begin = alike(parts)
-    end = alike([part[begin:][::-1] for part in parts])
-    left = ["".join(part[begin : len(part) - end]).strip("-/@") for part in parts]
-    return left if all(left) else list(names)
-
-
-def alike(lists: Sequence[Sequence[str]]) -> int:
-    """Return with how many elements all the lists begin."""
-    same = [len(set(elements)) == 1 for elements in zip(*lists, strict=False)]
-    return [*same, False].index(False)
-
-
-def version_key(info: Mapping[str, Any]) -> tuple[int, Version]:
-    """Return what sorts versions in order, and those that are none of PEP 440 last."""
-    try:
-        return 0, Version(str(info.get("version", "")))
-    except InvalidVersion:
-        return 1, Version("0")
 
 
 def matrix(shown: Sequence[Column]) -> Matrix:

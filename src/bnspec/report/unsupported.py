@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bnspec.report.model import CLAUSE_ORDER, Column
+from bnspec.columns import Column
+from bnspec.report.model import CLAUSE_ORDER
 
 SHOWN = 10
 """So many reasons are told at once, those of most questions first; the others are folded."""

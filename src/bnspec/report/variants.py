@@ -5,12 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bnspec.report.model import ABSENT, Column
+from bnspec.columns import Column
+from bnspec.results import ABSENT, DECIDED
 from bnspec.spec import AXES
-
-DECIDED = frozenset({"conforms", "drifts", "violates", "imprecise", "refuses"})
-"""Verdicts that say how a target behaves: only these make a difference between targets."""
-
 
 NAMED = 4
 """So many situations of an answer are named, the others counted; the matrix has them all."""

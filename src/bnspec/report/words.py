@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bnspec.report.model import Column, Line, Matrix
+from bnspec.columns import Column
+from bnspec.report.model import Line, Matrix
 from bnspec.report.score import score
 from bnspec.results import FINDINGS, VERDICTS, Results
 

@@ -1,0 +1,99 @@
+"""What the commands share: the error that is shown as one line, files in and out, the targets that are named."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bnspec.environments import Environment
+    from bnspec.results import Results
+    from bnspec.targets import Target
+
+FILE = click.Path(path_type=Path)
+
+
+class CannotDo(Exception):  # noqa: N818 - it is shown as it is, one clear line, exit status 2
+    """The command cannot be carried out; the message says what was given, expected, and what to type."""
+
+
+def choose_targets(
+    names: Sequence[str], here: bool, python: str | None, adapter: str | None, execution: str | None, device: str
+) -> list["Target"]:
+    """Return the targets that the arguments name. Raises EnvironmentProblem or CannotDo."""
+    from bnspec.targets import choose, parse
+
+    if sum((bool(names), here, python is not None)) > 1:
+        raise CannotDo("give environments, or --here, or --python PATH: one of them")
+    existing = own_environment(here, python)
+    if existing:
+        return [choose(existing, adapter, device, execution)]
+    if not names:
+        if adapter is None:
+            raise CannotDo("name a target: bnspec run torch keras flax (or --here, or --python PATH)")
+        names = ["numpy"]
+    found = [parse(name, adapter=adapter, device=device, execution=execution) for name in names]
+    doubled = {target.name for target in found if [t.name for t in found].count(target.name) > 1}
+    if doubled:
+        raise CannotDo(f"{', '.join(sorted(doubled))} is named twice")
+    return found
+
+
+def own_environment(here: bool, python: str | None) -> "Environment | None":
+    """Return the environment of an interpreter that exists, if one was asked for."""
+    from bnspec.environments import Environment, at_python
+
+    if here:
+        return Environment("here", sys.executable)
+    return at_python(python) if python is not None else None
+
+
+def default_output() -> Path:
+    """Return where a results stream goes that nobody named."""
+    from bnspec.paths import cache_folder
+
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotDo(f"{folder} cannot be made: {error.strerror}; set BNSPEC_CACHE to another folder") from None
+    return folder / "last-run.jsonl"
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_writable(path: Path) -> None:
+    """Raise CannotDo, before any work, where a file cannot be written; leaves what is there as it is."""
+    try:
+        existed = path.exists()
+        if existed and not (path.is_file() or path.is_dir()):
+            raise CannotDo(f"{path} is no regular file; name another file")
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise CannotDo(f"{path} cannot be written: {error.strerror}; name another file") from None
+    if not existed:
+        path.unlink()
+
+
+def results_files(paths: Sequence[Path]) -> list[Path]:
+    """Return results files, those of folders among them. Raises CannotDo for a folder without any."""
+    files = [file for path in paths for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
+    if not files:
+        raise CannotDo(f"{', '.join(map(str, paths))}: no *.jsonl there; make one with bnspec run torch -o FILE.jsonl")
+    return files
+
+
+def write_report(results: list["Results"], path: Path) -> None:
+    """Write the page of some results."""
+    from bnspec.report import build
+    from bnspec.suite import load_cases
+
+    cases = {identifier: case for case in load_cases() for identifier in case.ids}
+    path.write_text(build(results, cases), "utf-8")
