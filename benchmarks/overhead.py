@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 from bnspec.environments import Environment, find, make
+from bnspec.provenance import cpu_name
 from bnspec.results import read
-from bnspec.runs import cpu_name
 
 ROOT = Path(__file__).parent.parent
 REPEATS = 3

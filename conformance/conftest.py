@@ -44,6 +44,8 @@ def known_findings(file: str | None, adapter: str) -> Mapping[str, str] | None:
     """Return the findings of an adapter in a results file, by id, None without a file; it must have that adapter."""
     if file is None:
         return None
+    if not Path(file).exists():
+        raise pytest.UsageError(f"--known {file}: there is no such file; make it with bnspec run NAME -o {file}")
     try:
         targets = read(Path(file)).targets.values()
     except ResultsError as problem:
@@ -89,6 +91,12 @@ def verdicts(request: pytest.FixtureRequest):
         pytest.exit(str(problem), returncode=2)
     yield running
     running.driver.stop()
+
+
+@pytest.fixture(scope="session")
+def tested(request: pytest.FixtureRequest) -> Target:
+    """The target."""
+    return request.config.stash[TARGET]
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,13 @@
 """Running cases without a process: the worker's own loop and frames, in this interpreter."""
 
+import http.server
 import importlib.util
 import re
 import signal
+import threading
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,6 +41,9 @@ class InProcess:
 
     def traces(self, cases: Sequence[Case]) -> Iterator[tuple[str, Trace]]:
         return ((case.key, trace_of(case, self.adapter)) for case in cases)
+
+    def held_to_claims(self, row: Row) -> Row:
+        return row
 
 
 @pytest.fixture(scope="session")
@@ -95,3 +102,52 @@ def page(page_file: Path) -> ModuleType:
 def _an_interruption_interrupts() -> None:
     """A shell starts what it puts into the background deaf to Ctrl-C, and so would we and all we start be."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Index:
+    """A package index of a test's own, and the variables that make uv and bnspec use it and nothing else."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        self.folder = folder
+        self.environ = {
+            "UV_DEFAULT_INDEX": address, "UV_FIND_LINKS": "", "UV_CACHE_DIR": str(folder / "uv-cache"),
+            "UV_PYTHON_DOWNLOADS": "never", "BNSPEC_CACHE": str(folder / "cache"),
+        }  # fmt: skip
+
+    def add(
+        self, name: str, version: str, *requires: str, python: str = ">=3.6", tag: str = "py3-none-any", size: int = 0
+    ) -> None:
+        """Add a wheel with one file of some size, and what it requires."""
+        info = f"{name}-{version}.dist-info"
+        needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
+        content = {
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            f"Requires-Python: {python}\n{needs}",
+            f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n",
+            f"{name}.bin": "x" * size,
+        }
+        content[f"{info}/RECORD"] = "".join(f"{file},,\n" for file in (*content, f"{info}/RECORD"))
+        place = self.folder / "index" / name
+        place.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(place / f"{name}-{version}-{tag}.whl", "w") as wheel:
+            for file, text in content.items():
+                wheel.writestr(file, text)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    """An index that has numpy by name alone, for that is in every environment."""
+    folder = tmp_path / "index"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        index = Index(tmp_path, f"http://127.0.0.1:{server.server_port}")
+        index.add("numpy", "1.0")
+        yield index
+        server.shutdown()

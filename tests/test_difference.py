@@ -1,5 +1,7 @@
 """Numbers beside what was expected of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,19 @@ def test_the_limit_is_one_allowance():
     assert found.worst.ratio == 2
     assert found.worst.index == (1,)
     assert found.worst.text == "step 1 (train): y[1] = 1.5; expected 1 ± 0.25 (error 0.5)"
+
+
+def test_an_array_that_may_be_one_of_several_is_whole_one_of_them():
+    def one_of(observed):
+        first, second, third = (Expected(np.array(v), np.full(2, 0.5)) for v in ([0.0, 0.0], [4.0, 4.0], [9.0, 9.0]))
+        expected = values(y=replace(first, others=(second, third)))
+        return comparison(expected, Shown({"y": np.array(observed, dtype=F)}))
+
+    assert one_of([0.0, 0.25]).ratio == 0.5
+    assert one_of([4.5, 4.0]).ratio == 1.0
+    assert one_of([9.0, 9.0]).ratio == 0.0
+    assert one_of([4.0, 6.0]).worst.text == "step 1 (train): y[1] = 6; expected 4 ± 0.5 (error 2)"
+    assert not one_of([0.0, 9.0]).fits, "every number is one of them, the array is none"
 
 
 def test_an_allowance_of_zero_wants_equality():

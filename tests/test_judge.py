@@ -131,6 +131,17 @@ def test_an_error_where_no_variant_raises_is_a_refusal(case_of, axis, left):
     assert found.undecided == ({(axis, "rank2")} if left else set())
 
 
+def test_a_refusal_names_the_error_that_it_may_follow_from(case_of):
+    case = case_of("frozen.timing[freeze-after-fit]")
+    raising = following(case, BASE.answering({"frozen.timing": "raises"}, case.situation)).steps
+    gone = Shown(error=("TypeError", "no state"))
+    [row], _ = identify(case, Trace("ran", (*raising[:6], gone, *raising[7:])), BASE)
+    assert row.verdict == "refuses"
+    assert row.message == (
+        "step 7 (get_state): raised TypeError: no state. Before it step 6 (fit) raised ValueError: no"
+    )
+
+
 def test_an_error_outweighs_numbers_when_the_nearest_is_sought(case_of):
     case = case_of("modes.unstated[rank2]")
     wrong = following(case, BASE.answering({"modes.unstated": "train"}, "rank2"), s1_y=lambda y: y * F(1.01))

@@ -93,6 +93,12 @@ def test_an_update_of_too_few_numbers_is_not_measured():
     assert not update(case(WRITTEN, train(X), read()), shown({}, {}, {"mean": [1, 2, 3], "variance": [1, 2, 3]}))
 
 
+def test_one_update_tells_the_factor_on_the_batch():
+    stored = {"mean": 0.75 * STORED[0] + 0.25 * 1.391 * MEAN, "variance": 0.75 * STORED[1] + 0.25 * VARIANCE}
+    said = update(case(WRITTEN, train(X), read()), shown({}, {}, stored))
+    assert said == "Measured: 1.391·m entered the moving mean, m that of all values"
+
+
 @pytest.mark.parametrize(("q", "s"), [(-1, -1), (0, -1), (-1, 0), (0, 0), (-2, -1)])
 def test_a_gradient_tells_the_coefficients_of_its_terms(q, s):
     r = 1 / np.sqrt(VARIANCE + 1e-3)

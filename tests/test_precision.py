@@ -15,7 +15,7 @@ from bnspec.suite import load_cases, shortened
 
 CASES = {case.key: case for case in load_cases()}
 CLASSES = [
-    (f"{axis}[{place}]", variant)
+    (f"{axis}[{place}]", rival[axis])
     for axis, place in [
         ("precision.accumulation", "rank4-first"),
         ("precision.moments", "rank2"),
@@ -23,7 +23,7 @@ CLASSES = [
         ("precision.float64", "float64-rank2"),
         *(("precision.half-statistics", f"{types(dtypes)}-rank4-last") for dtypes in HALVES),
     ]
-    for variant in AXES[axis].variants
+    for rival in CASES[f"{axis}[{place}]"].rivals
 ]
 
 

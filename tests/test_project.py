@@ -33,7 +33,8 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_carries_cases_environments_schema_and_page(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    for part in ("conformance/cases/", "conformance/environments/", "results.schema.json", "report/script.js"):
+    folders = [f"conformance/{folder}/" for folder in ("cases", "claims", "environments")]
+    for part in (*folders, "results.schema.json", "claims.schema.json", "report/script/page.js"):
         assert any(f"bnspec/{part}" in name for name in names), part
 
 
@@ -60,7 +61,7 @@ def checkout(tmp_path):
         return run.stdout.strip()
 
     def says():
-        program = "import sys; sys.path.insert(0, 'src'); from bnspec.runs import revision; print(revision())"
+        program = "import sys; sys.path.insert(0, 'src'); from bnspec.provenance import revision; print(revision())"
         command = [sys.executable, "-c", program]
         return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -111,7 +112,7 @@ def test_the_test_command_of_the_readme_is_what_ci_runs():
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda e: e.name)
 def test_an_environment_is_pinned_and_named_after_its_python_and_framework(environment):
     # tox reads a version of two parts as a second Python: `py312-torch-2.9` is refused.
-    assert re.fullmatch(r"py3\d+(-[a-z]+-\d+\.\d+\.\d+)+", environment.name)
+    assert re.fullmatch(r"py3\d+(-[a-z_]+-\d+\.\d+\.\d+)+", environment.name)
     for requirement in map(Requirement, environment.requirements):
         assert [specifier.operator for specifier in requirement.specifier] == ["=="], requirement
     assert environment.pins.get(environment.families[0]) or f"{environment.families[0]}-cpu" in environment.pins

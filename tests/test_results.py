@@ -11,7 +11,7 @@ import pytest
 
 from bnspec.results import ResultsError, Writer, one_line, read
 
-RUN = {"schema": 1, "suite": "0.1.0", "date": "2025-11-21", "command": ["bnspec"], "os": "Linux", "cases": 1}
+RUN = {"schema": 3, "suite": "0.1.0", "date": "2025-11-21", "command": ["bnspec"], "os": "Linux", "cases": 1}
 TARGET = {"target": "t", "environment": "e", "adapter": "a", "device": "cpu"}
 CASE = {"target": "t", "id": "forward.training[rank2]", "verdict": "conforms"}
 OLD = '{"an older": "file"}\n'
@@ -23,6 +23,9 @@ RECORDS = [
     {"record": "target-end", "target": "t", "counts": {"conforms": 1}},
     {"record": "footer", "counts": {"conforms": 1}},
 ]
+
+RESUMED_FIELDS = {"date": "2026-11-21", "revision": None, "command": ["bnspec"]}
+RESUMED = {"record": "resume", **RESUMED_FIELDS}
 
 Lines = Callable[..., Path]
 
@@ -117,6 +120,69 @@ def test_an_interrupted_run_has_no_footer(tmp_path):
     assert not read(path).complete
 
 
+# Going on
+
+
+def test_records_are_appended_behind_those_of_a_run_that_goes_on(lines):
+    path = lines(*RECORDS[:4])
+    before = path.read_bytes()
+    with Writer(path, {"conforms": 1}) as writer:
+        writer.write("resume", **RESUMED_FIELDS)
+        assert path.read_bytes() == before, "nothing is written before there is a verdict"
+        writer.write("target", **{**TARGET, "target": "u"})
+        writer.write("case", **{**CASE, "target": "u"})
+        writer.write("target-end", target="u", counts={"conforms": 1})
+    assert path.read_bytes().startswith(before)
+    results = read(path)
+    assert results.complete
+    assert {name: len(target.rows) for name, target in results.targets.items()} == {"t": 1, "u": 1}
+    assert json.loads(path.read_bytes().splitlines()[-1])["counts"] == {"conforms": 2}
+
+
+def test_a_line_that_was_cut_off_anywhere_does_not_hinder_going_on(lines):
+    cut_off = json.dumps({**RECORDS[2], "id": "forward.training[rank3]"}).encode()
+    for length in (0, 1, len(cut_off) // 2, len(cut_off) - 1, len(cut_off)):
+        path = lines(*RECORDS[:3], cut_off[:length])
+        before = path.read_bytes()
+        with Writer(path, {}) as writer:
+            writer.write("resume", **RESUMED_FIELDS)
+            writer.write("target", **TARGET)
+            writer.write("case", **CASE)
+            writer.write("target-end", target="t", counts={"conforms": 1})
+        assert path.read_bytes().startswith(before)
+        results = read(path)
+        assert results.complete
+        assert list(results.targets["t"].rows) == [CASE["id"]], "the target was begun anew"
+
+
+def test_targets_that_did_not_come_to_their_end_count_as_not_begun_behind_a_resume(lines):
+    def target(name: str, verdict: str | None, *, end: bool = True, **more: str) -> list[dict[str, Any]]:
+        case = [{"record": "case", **CASE, "target": name, "verdict": verdict}] if verdict else []
+        ends = [{"record": "target-end", "target": name, "counts": {}}] if end else []
+        return [{"record": "target", **TARGET, "target": name, **more}, *case, *ends]
+
+    records = (
+        RECORDS[0], *target("done", "violates"), *target("killed", "conforms", end=False),
+        *target("failed", None, failed="no such Python"), *target("lost", "not-run"),
+    )  # fmt: skip
+    assert list(read(lines(*records)).targets) == ["done", "killed", "failed", "lost"]
+    assert [target.finished for target in read(lines(*records)).targets.values()] == [True, False, False, False]
+    results = read(lines(*records, RECORDS[-1], RESUMED))
+    assert list(results.targets) == ["done"]
+    assert not results.complete
+    again = (*target("killed", "conforms"), *target("failed", "conforms"), RECORDS[-1])
+    results = read(lines(*records, RESUMED, *again))
+    assert results.complete
+    assert all(target.finished for target in results.targets.values())
+
+
+@pytest.mark.parametrize("schema", [1, 2, 3])
+def test_older_files_are_still_read(lines, schema):
+    results = read(lines({**RECORDS[0], "schema": schema}, *RECORDS[1:]))
+    assert results.complete
+    assert results.targets["t"].finished
+
+
 # Reading
 
 
@@ -142,14 +208,14 @@ def test_a_file_cut_off_anywhere_behind_its_first_line_is_a_partial_run(lines):
         ([b'{"x": 1' + b"0" * 5000 + b"}\n"], ":1: is not JSON"),
         ([b'{"facts": ' + b"[" * 400 + b"]" * 400 + b"}\n"], ":1: is nested too deep"),
         ([b"3\n"], ":1: is not a results record"),
-        ([b"null\n"], ":1: is not a results record; expected one of run, target, case, target-end, implementation"),
+        ([b"null\n"], ":1: is not a results record; expected one of run, target, case, target-end, resume"),
         ([{"record": ["run"]}], ":1: is not a results record"),
         ([{"schema": 9}], ":1: is not a results record"),
         ([[RUN]], ":1: is not a results record"),
         ([{"name": "package", "version": 3}], ":1: is not a results record"),
         ([{"record": "\x1b[31m<script>"}], ":1: is not a results record"),
-        ([{**RECORDS[0], "schema": 3}], ":1: has schema 3, this bnspec reads up to 2; upgrade bnspec"),
-        ([{**RECORDS[0], "schema": 0}], ":1: is not a run record: the record.schema must be one of [1, 2]"),
+        ([{**RECORDS[0], "schema": 4}], ":1: has schema 4, this bnspec reads up to 3; upgrade bnspec"),
+        ([{**RECORDS[0], "schema": 0}], ":1: is not a run record: the record.schema must be one of [1, 2, 3]"),
         ([{**RECORDS[0], "command": "rm"}], ":1: is not a run record: the record.command must be array"),
         (RECORDS[1:], ":1: starts with 'target'; expected the run record"),
         ([RECORDS[0], RECORDS[2]], ":2: target 't' was not announced"),
@@ -159,6 +225,13 @@ def test_a_file_cut_off_anywhere_behind_its_first_line_is_a_partial_run(lines):
         ([*RECORDS, *RECORDS], ":6: a second stream in one file"),
         ([*RECORDS[:4], *RECORDS], ":5: a second stream in one file"),
         ([*RECORDS[:2], b"garbage\n", RECORDS[2]], ":3: is not JSON"),
+        ([*RECORDS[:2], b"garbage\n", b"\n", RESUMED], ":3: is not JSON"),
+        ([b"garbage\n", RESUMED], ":1: is not JSON"),
+        ([RESUMED], ":1: starts with 'resume'; expected the run record"),
+        ([*RECORDS, RESUMED, RECORDS[0]], ":7: a second stream in one file"),
+        ([*RECORDS, RESUMED, RECORDS[1]], ":7: target 't' is announced twice"),
+        ([*RECORDS[:3], RESUMED, RECORDS[2]], ":5: target 't' was not announced"),
+        ([*RECORDS[:3], {**RESUMED, "command": "rm"}], ":4: is not a resume record: the record.command must be array"),
         (
             [*RECORDS[:2], {**RECORDS[2], "verdict": "fine"}],
             ":3: is not a case record: the record.verdict must be one of",

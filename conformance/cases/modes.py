@@ -138,7 +138,7 @@ def reach(by):
         layer=Layer(),
         structure="plain-list",
         program=program,
-        rivals=tuple({"modes.reach": variant} for variant in ("yes", "yes-no-update", "no")),
+        rivals=tuple({"modes.reach": variant} for variant in ("yes", "yes-no-update", "no", "raises")),
         why="A layer in a plain list of its parent, which is told to train and then to infer: one of the two is "
         "not what an unreached layer does.",
     )

@@ -86,12 +86,12 @@ def centring(rank, axis):
 def held_as(rank, axis, dtypes):
     """What a layer of these types returns and stores; exact in every type, so that its arithmetic has no say.
 
-    With x = ±3/4 and ε = 7/16 the deviation with ε is 1, and the four estimates of the variance are 9/16, 9/8,
-    2 and 4.
+    With x = ±1/4 and ε = 15/16 the deviation with ε is 1, and the estimates of the variance are 1/16, 1/8, 2, 4 and
+    32.
     """
     sizes = [2] + [1] * (rank - 2)
     sizes.insert(axis % rank, FEATURES)
-    x = np.resize(np.repeat([0.75, -0.75], FEATURES), sizes)
+    x = np.resize(np.repeat([0.25, -0.25], FEATURES), sizes)
     halves = dtypes["input"] != "float64"
     typed = held(x, dtypes["input"]) if halves else x
     pure = "promoted" if halves else "float32"
@@ -103,10 +103,10 @@ def held_as(rank, axis, dtypes):
     return Case(
         clauses=tuple(asked),
         situation=f"{types(dtypes)}-{place(rank, axis)}",
-        layer=layer(rank, axis, dtypes=dtypes, epsilon=7 / 16),
+        layer=layer(rank, axis, dtypes=dtypes, epsilon=15 / 16),
         program=(write(mean=np.zeros(FEATURES), variance=np.zeros(FEATURES)), train(typed), read("mean", "variance")),
         rivals=tuple(dict(zip(asked, answers, strict=True)) for answers in product(*asked.values())),
-        why="Two values per channel, ±3/4, and ε = 7/16: output and estimates are exact in every type, and far apart.",
+        why="Two values per channel, ±1/4, and ε = 15/16: output and estimates are exact in every type, and far apart.",
     )
 
 
@@ -121,7 +121,12 @@ def of_halves(rank, axis, dtypes):
         situation=f"{types(dtypes)}-{place(rank, axis)}",
         layer=layer(rank, axis, dtypes=dtypes),
         program=tuple(steps),
-        rivals=classes("precision.half-statistics"),
+        # Where the state itself is of that type, it is rounded to it in any class.
+        rivals=tuple(
+            rival
+            for rival in classes("precision.half-statistics")
+            if dtypes["parameters"] != kind or "stored-rounded" not in rival.values()
+        ),
         why="The mean is so many deviations that rounding it to the input's type moves the output by hundredths, "
         "and the variance too where it is taken about the rounded mean.",
     )

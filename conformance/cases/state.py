@@ -57,6 +57,18 @@ def snapshots(rank, axis):
     )
 
 
+def counter_snapshot():
+    """The counter may be held otherwise than the statistics: replaced in a step, not changed in place."""
+    return Case(
+        clauses=("state.snapshot",),
+        situation="counter-rank2",
+        layer=Layer(),
+        program=(silently(train(data(2, -1, 130))), snapshot(), silently(train(data(2, -1, 131))), look("count")),
+        rivals=({"state.snapshot": "independent"}, {"state.snapshot": "aliased"}),
+        why="Taken after one training step, looked at after two: the counter in it is 1 or 2.",
+    )
+
+
 def missing_counter(rank, axis):
     """Under a cumulative average the counter decides the next update."""
     x, y, z = (batch(shape(rank, axis, 3), axis, seed=121 + n, mean=0.4 * n) for n in range(3))
@@ -135,6 +147,7 @@ def single_value(rank, axis):
 
 CASES = (
     *(snapshots(rank, axis) for rank, axis in MAIN),
+    counter_snapshot(),
     *(missing_counter(rank, axis) for rank, axis in MAIN),
     *(round_trip(rank, axis, {"keep": 0.75}, "") for rank, axis in MAIN),
     *(round_trip(rank, axis, {"cumulative": True}, "cumulative-") for rank, axis in MAIN),

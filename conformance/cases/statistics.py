@@ -25,7 +25,7 @@ def joint_rivals():
 
     A cumulative average has no momentum; only an average that forgets its start can start from nothing.
     """
-    estimators = ("population", "sample", "sample-epsilon", "sample-twice")
+    estimators = ("population", "sample", "sample-epsilon", "sample-twice", "sample-epsilon-padded")
     averages = [(w, a) for a in ("exponential", "debiased", "first-batch") for w in ("old", "new")]
     for (weight, averaging), estimator in product([*averages, (None, "cumulative")], estimators):
         starts = ["zero-one", "zero-zero"]

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import product
 
 from bnspec.case import Case, Layer, backward, infer, place, read, silently, train, untrack, write
-from bnspec.data import batch, channels, shape
+from bnspec.data import batch, channels, many, shape
 
 FAR = {"mean": channels(3, 2.0, -1.5, 1.0), "variance": channels(3, 4.0, 6.0, 9.0)}
 MAIN = ((2, -1), (4, -1), (4, 1))
@@ -60,18 +60,28 @@ def without_gradient(rank, axis):
     )
 
 
+OFTEN = 48
+"""How often a layer is shared over few values, and half as often over many."""
+
+
 def shared(rank, axis):
     """layer(layer(x)): the second batch is what the first call returned."""
     start = write(**FAR, scale=channels(3, 1.5, -0.5, 2.0), offset=channels(3, 0.75, -3.0, 1.5))
+    small, large = data(rank, axis, 103), batch(many(rank, axis, 3, 4096), axis, seed=111)
     return Case(
         clauses=("stats.shared-layer",),
         situation=place(rank, axis),
         layer=Layer(rank=rank, axis=axis),
         structure="shared-twice",
-        program=(start, silently(train(data(rank, axis, 103))), moving()),
-        rivals=tuple({"stats.shared-layer": v} for v in ("each-call", "last-call", "once", "summed", "reversed")),
+        program=tuple(
+            step for x in [small] * OFTEN + [large] * (OFTEN // 2) for step in (start, silently(train(x)), moving())
+        ),
+        rivals=tuple(
+            {"stats.shared-layer": v} for v in ("each-call", "last-call", "once", "summed", "reversed", "unordered")
+        ),
         why="One layer applied twice in a row: the second batch has mean offset and deviation scale, so the "
-        "two updates are known and far apart.",
+        "two updates are known and far apart. Where they run in no order, one of many steps shows another: of "
+        "few values both are ready at once, of many the second waits for the first.",
     )
 
 

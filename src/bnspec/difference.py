@@ -202,30 +202,37 @@ def array_differences(name: str, shown: Shown, expected: Expected) -> Iterator[D
             given = ", ".join(arrays) or "nothing"
             yield Difference(0, name, "shape", np.inf, np.inf, f"no {name}; it gave {given}")
         return
-    observed, value, allowance = arrays[name], expected.value, expected.allowance
-    if observed.shape != value.shape:
-        text = f"{name} has shape {observed.shape}; expected {value.shape}"
+    observed = arrays[name]
+    if observed.shape != expected.value.shape:
+        text = f"{name} has shape {observed.shape}; expected {expected.value.shape}"
         yield Difference(0, name, "shape", np.inf, np.inf, text)
         return
     if expected.dtype is not None and shown.dtype(name) != expected.dtype:
         text = f"{name} has dtype {shown.dtype(name)}; expected {expected.dtype}"
         yield Difference(0, name, "dtype", np.inf, np.inf, text)
-    found = worst_number(observed, expected)
+    found, closest = nearest(observed, expected)
     if found is None:
         return
     place, ratio, error, largest = found
     index = tuple(int(i) for i in np.unravel_index(place, observed.shape))
-    text = f"{name}{list(index)} = {float(observed[index]):.9g}; expected {value[index]:.9g}"
+    text = f"{name}{list(index)} = {float(observed[index]):.9g}; expected {closest.value[index]:.9g}"
     if np.isfinite(error):
-        text += f" ± {allowance[index]:.2g} (error {error:.3g})"
+        text += f" ± {closest.allowance[index]:.2g} (error {error:.3g})"
     yield Difference(0, name, "number", ratio, largest, text, index)
 
 
-def worst_number(observed: Array, expected: Expected) -> tuple[int, float, float, float] | None:
-    """Return place, ratio and error of the number that is most allowances off, and the largest error of any.
+Worst = tuple[int, float, float, float]
+"""Place, ratio and error of the number that is most allowances off, and the largest error of any."""
 
-    Places count along the flattened array. None where no number is judged.
-    """
+
+def nearest(observed: Array, expected: Expected) -> tuple[Worst | None, Expected]:
+    """Return the worst number beside what it should be, or beside that of the others which is nearest to it."""
+    found = [(worst_number(observed, one), one) for one in (expected, *expected.others)]
+    return min(found, key=lambda pair: pair[0][1] if pair[0] else 0.0)
+
+
+def worst_number(observed: Array, expected: Expected) -> Worst | None:
+    """Return the worst number. Places count along the flattened array. None where no number is judged."""
     shown, value, allowance = (array.reshape(-1) for array in (observed, expected.value, expected.allowance))
     worst, judged, exact = (0, -1.0, 0.0, 0.0), False, expected.inexact and shown.size > 0
     for start in range(0, shown.size, PART):

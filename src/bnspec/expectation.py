@@ -14,7 +14,8 @@ class Expected:
     """An array of numbers and the allowance of each; an infinite allowance decides nothing.
 
     dtype: of what is shown, or None where any will do. nonnegative: no number may be below 0. counter:
-    judged only where the layer shows it. inexact: not every number may be exactly the value.
+    judged only where the layer shows it. inexact: not every number may be exactly the value. others: what the
+    whole array may be instead.
     """
 
     value: Floats
@@ -23,11 +24,12 @@ class Expected:
     nonnegative: bool = False
     counter: bool = False
     inexact: bool = False
+    others: tuple["Expected", ...] = ()
 
     @property
-    def facts(self) -> tuple[str | None, bool, bool]:
-        """What is demanded of the numbers beside their values."""
-        return self.dtype, self.nonnegative, self.inexact
+    def facts(self) -> tuple[str | None, bool, bool, bool]:
+        """What is demanded of the numbers beside their values, and whether one value is."""
+        return self.dtype, self.nonnegative, self.inexact, bool(self.others)
 
 
 @dataclass(frozen=True)

@@ -33,19 +33,21 @@ Parameters = Mapping[str, Floats]
 class Statistics:
     """Mean and variance of every channel, moving or of a batch, with the allowances they have gathered.
 
-    unset: there are none yet.
+    unset: there are none yet; others: what mean and variance may be instead, each by itself.
     """
 
     state: State
     mean_allowance: Floats
     variance_allowance: Floats
     unset: bool = False
+    others: tuple["Statistics", ...] = ()
 
     @cached_property
     def key(self) -> Hashable:
         """What tells two of them apart."""
         arrays = (self.state.mean, self.state.variance, self.mean_allowance, self.variance_allowance)
-        return (self.state.count, self.unset, *(array.tobytes() for array in arrays))
+        others = tuple(other.key for other in self.others)
+        return (self.state.count, self.unset, others, *(array.tobytes() for array in arrays))
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,10 @@ def moved(
     new = batch.moments
     ones = Moments(new.mean, np.ones_like(new.mean), new.count)
     estimate, factor = (estimate_variance(given, stored_variance=kind, epsilon=layer.epsilon) for given in (new, ones))
-    bounds = (batch.statistics.mean_allowance, factor * batch.statistics.variance_allowance)
+    spread = factor * batch.statistics.variance_allowance
+    if kind == "sample-epsilon-padded":  # it is had from 1/√(v + ε): 7 roundings of halves of k
+        spread = spread + 2 * arithmetic.k * np.abs(estimate)
+    bounds = (batch.statistics.mean_allowance, spread)
     parts = []
     for was, old_bound, value, bound, how in zip(
         (old.state.mean, old.state.variance),
@@ -180,6 +185,7 @@ def entering(
     )
     if "16" in dtype and weight:
         allowance = allowance + allow.half_ulp(value, dtype)
+        value = formulations.rounded(value, dtype).astype(np.float64) if arithmetic.formulated else value
     return value, allowance
 
 
@@ -259,8 +265,13 @@ def gradients(
     arithmetic: Arithmetic,
     *,
     through: bool,
+    passed: str | None = None,
 ) -> dict[str, Expected]:
-    """Return the gradients by x and the parameters; through: the statistics depend on x, as its own do."""
+    """Return the gradients by x and the parameters.
+
+    through: the statistics depend on x, as its own do; passed: the half type in which the parameters were used,
+    and so their gradients given back.
+    """
     kind = layer.dtypes["input"]
     given: dict[str, Any] = {"epsilon": layer.epsilon, "axis": layer.axis}
     statistics: dict[str, Any] = {"mean": used.state.mean, "variance": used.state.variance}
@@ -283,6 +294,9 @@ def gradients(
         **given,
     )
     types = {"x": kind, "scale": layer.dtypes["parameters"], "offset": layer.dtypes["parameters"]}
-    found = {name: returned(getattr(expected, name), getattr(bound, name), types[name]) for name in ("x", *parameters)}
+    bounds = {name: getattr(bound, name) for name in ("x", *parameters)}
+    if passed:
+        bounds.update({n: bounds[n] + allow.half_ulp(getattr(expected, n), passed) for n in parameters})
+    found = {name: returned(getattr(expected, name), one, types[name]) for name, one in bounds.items()}
     # A layer that is asked for parameters of a half type may keep them in float32, and so their gradients.
     return {n: replace(one, dtype=None) if n != "x" and "16" in types[n] else one for n, one in found.items()}

@@ -249,6 +249,7 @@ def identify(
         elif len(variants) > 1 and candidates.apart[np.ix_(best, best)].max() < MARGIN:
             alike = f"in the dialect of this layer {' and '.join(variants)} are too much alike to be told apart"
             rows.append(row(case, axis, "unsupported", message=alike))
+            answers[axis] = next(variant for variant in AXES[axis].variants if variant in variants)  # any will do
         elif len(variants) > 1:
             left.append(axis)
             several = f"{' and '.join(variant or 'none' for variant in variants)} fit alike"
@@ -265,9 +266,13 @@ def identify(
 
 
 def tightest(case: Case, candidates: Rivals, fitting: Sequence[int]) -> list[int]:
-    """Return the rivals that fit with the tightest class of accuracy: a worse one allows what a better one does."""
+    """Return the rivals that fit with the tightest class of accuracy: a worse one allows what a better one does.
+
+    Of an axis that has one, the variant that is only for what no other explains goes too.
+    """
     left = list(fitting)
     for axis in case.clauses:
+        left = [i for i in left if candidates.answers[i].get(axis) != AXES[axis].otherwise] or left
         if AXES[axis].accuracy:
             order = list(AXES[axis].variants)
             tight = min(order.index(candidates.answers[i][axis]) for i in left)

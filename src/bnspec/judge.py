@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bnspec.case import Case, types
-from bnspec.difference import Comparison, Trace, compare
+from bnspec.difference import ERROR_TEXT, Comparison, Trace, compare
 from bnspec.measure import gradient, output, update
 from bnspec.results import Row
 from bnspec.simulate import Memory, questions, simulate
@@ -111,7 +111,7 @@ def fault(
     """Return the row of a clause or axis that what was shown violates, with what was measured."""
     worst = comparison.worst
     if comparison.refused:
-        return row(case, clause, "refuses", message=worst.text, margin=margin)
+        return row(case, clause, "refuses", message=worst.text + raised_before(case, trace, worst.step), margin=margin)
     message = worst.text
     if nearest is not None:
         named = ", ".join(f"{axis} = {variant}" for axis, variant in nearest.items())
@@ -130,6 +130,16 @@ def fault(
         message=". ".join([message, *more]),
         arrays=shown_arrays(trace),
     )
+
+
+def raised_before(case: Case, trace: Trace, step: int) -> str:
+    """Say which earlier step raised, as its dialect lets it: what follows may follow from it. Empty for none."""
+    for number, shown in enumerate(trace.steps[:step]):
+        if shown.error:
+            name, text = shown.error
+            said = " ".join(text.split())[:ERROR_TEXT]
+            return f". Before it step {number + 1} ({case.program[number].do}) raised {name}: {said}"
+    return ""
 
 
 def explanation(case: Case, trace: Trace, dialect: Dialect) -> str:

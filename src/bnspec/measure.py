@@ -35,13 +35,19 @@ class Called:
 
 
 def update(case: Case, trace: Trace) -> str:
-    """Fit moving = a·old + b·batch + c, over all steps and channels, for the mean and the variance."""
+    """Fit moving = a·old + b·batch + c, over all steps and channels, for the mean and the variance.
+
+    Where there are too few numbers, but the weight is known: the factor on the batch's own.
+    """
     found = []
     for name in ("mean", "variance"):
+        symbol = "v" if name == "variance" else "m"
         fitted = fit_update(case, trace, name)
-        if fitted is not None:
+        if fitted is None:
+            if times := entered(case, trace, name):
+                found.append(f"{times:.4g}·{symbol} entered the moving {name}, {symbol} that of all values")
+        else:
             a, b, c, residual = fitted
-            symbol = "v" if name == "variance" else "m"
             factor = ""
             if abs(1 - a) > SAME:
                 factor = f", a factor of {b / (1 - a):.6g} on {symbol} and an offset of {c / (1 - a):.3g}"
@@ -51,7 +57,34 @@ def update(case: Case, trace: Trace) -> str:
 
 def fit_update(case: Case, trace: Trace, name: str) -> tuple[float, float, float, float] | None:
     """Return a, b, c and the largest residual of the fit of one statistic; None where there is too little."""
-    left, right = [], []
+    moves = list(updates(case, trace, name))
+    if not moves or not all(np.isfinite(numbers).all() for move in moves for numbers in move):
+        return None
+    matrix = np.concatenate([np.stack([old, batch, np.ones_like(old)], axis=1) for old, batch, _ in moves])
+    target = np.concatenate([new for _, _, new in moves])
+    solution, _, rank, _ = np.linalg.lstsq(matrix, target, rcond=None)
+    if rank < 3 or len(target) < 4:
+        return None
+    a, b, c = (float(s) for s in solution)
+    return a, b, c, float(np.abs(matrix @ solution - target).max())
+
+
+def entered(case: Case, trace: Trace, name: str) -> float | None:
+    """Return the one factor on the batch's statistic with which it entered, where the weight of the old is given.
+
+    None where there is none, and where it is 1.
+    """
+    keep = (case.layer.momentum or {}).get("keep", 1.0)
+    for old, batch, new in updates(case, trace, name):
+        with np.errstate(all="ignore"):
+            factors = (new - keep * old) / ((1 - keep) * batch)
+        if spread(factors) <= SAME and abs(factors.mean() - 1) > SAME:
+            return float(factors.mean())
+    return None
+
+
+def updates(case: Case, trace: Trace, name: str) -> Iterator[tuple[Floats, Floats, Floats]]:
+    """Yield, for every step that shows one of the moving statistics, its old value, the batch's, and the new one."""
     old: Floats | None = None
     batch: Floats | None = None
     for step, shown in zip(case.program, trace.steps, strict=False):
@@ -62,17 +95,8 @@ def fit_update(case: Case, trace: Trace, name: str) -> tuple[float, float, float
         elif step.do == "get_state" and name in shown.arrays:
             new = shown.arrays[name].astype(np.float64)
             if old is not None and batch is not None and new.shape == old.shape == batch.shape:
-                left.append(np.stack([old, batch, np.ones_like(old)], axis=1))
-                right.append(new)
+                yield old, batch, new
             old, batch = new, None
-    if not right or not np.isfinite(np.concatenate([*right, *(m.ravel() for m in left)])).all():
-        return None
-    matrix, target = np.concatenate(left), np.concatenate(right)
-    solution, _, rank, _ = np.linalg.lstsq(matrix, target, rcond=None)
-    if rank < 3 or len(target) < 4:
-        return None
-    a, b, c = (float(s) for s in solution)
-    return a, b, c, float(np.abs(matrix @ solution - target).max())
 
 
 def output(case: Case, trace: Trace) -> str:

@@ -2,8 +2,9 @@
 
 Records, by their `record` field: `run` first (provenance of the command), then per target `target` (its
 environment), `case` (one verdict) and `target-end` (counts), and `footer` last. A self-test has records
-`implementation` in their place. Without a footer the run is partial. The schema is `results.schema.json` beside
-this file; reading validates every line against it.
+`implementation` in their place. Without a footer the run is partial. A record `resume` goes on with such a run:
+the targets that were not finished before it count as not begun. The schema is `results.schema.json` beside this
+file; reading validates every line against it.
 """
 
 import functools
@@ -20,8 +21,9 @@ from typing import Any, Self, TextIO
 
 from bnspec.worker.frames import too_deep
 
-SCHEMA_VERSION = 2  # 2 added the record `implementation`; 1 is still read
+SCHEMA_VERSION = 3  # 2 added the record `implementation`, 3 `resume` and what is claimed; all are read
 SYNC_SECONDS = 0.2
+RESUME = b'{"record": "resume",'
 
 VERDICTS: Mapping[str, str] = {
     "conforms": "Right: within the allowance, or exactly one variant explains it.",
@@ -53,14 +55,16 @@ DECIDED = frozenset({"conforms", "drifts", "violates", "imprecise", "refuses"})
 class Row:
     """One verdict: an id `clause[situation]`, and what supports it.
 
-    variant: the answer to an axis; ratio: the worst |error| in allowances; margin: the smallest distance
-    between two rivals, in allowances; index: where the worst number stands; message: in words; seconds:
-    inside the adapter; arrays: what was shown, where the case does not conform.
+    variant: the answer to an axis; claimed: the one that the framework documents; ratio: the worst |error| in
+    allowances; margin: the smallest distance between two rivals, in allowances; index: where the worst number
+    stands; message: in words; seconds: inside the adapter; arrays: what was shown, where the case does not
+    conform.
     """
 
     id: str
     verdict: str
     variant: str | None = None
+    claimed: str | None = None
     ratio: float | None = None
     margin: float | None = None
     index: tuple[int, ...] | None = None
@@ -106,13 +110,14 @@ class Writer:
     The file is opened with the first verdict: a run that comes to none leaves an older file as it is.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Touch nothing yet."""
+    def __init__(self, path: Path, counts: Mapping[str, int] | None = None) -> None:
+        """Touch nothing yet. counts: of the verdicts that are there, where the run of the file is to go on."""
         self.path = path
         self.file: TextIO | None = None
         self.held: list[str] = []
         self.synced = 0.0
-        self.counts: dict[str, int] = {}
+        self.resumes = counts is not None
+        self.counts = dict(counts or {})
 
     @property
     def begun(self) -> bool:
@@ -132,7 +137,9 @@ class Writer:
     def open(self) -> None:
         """Open the file, which from here on belongs to this run."""
         if self.file is None:
-            self.file = self.path.open("w", encoding="utf-8")
+            whole = not self.resumes or self.path.read_bytes().endswith(b"\n")
+            self.file = self.path.open("a" if self.resumes else "w", encoding="utf-8")
+            self.held.insert(0, "" if whole else "\n")  # ends the line that was cut off
 
     def flush(self) -> None:
         """Bring what is held into the file, if it is open."""
@@ -146,13 +153,9 @@ class Writer:
             os.fsync(self.file.fileno())
             self.synced = now
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if kind is None:
+    def close(self, *, complete: bool) -> None:
+        """Close the file, with a footer where the run came to its end; one without a verdict does not replace any."""
+        if complete:
             if not self.path.exists() or not self.path.stat().st_size:
                 self.open()
             self.write("footer", counts=self.counts)
@@ -160,6 +163,14 @@ class Writer:
             with self.file:
                 self.file.flush()
                 os.fsync(self.file.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close(complete=kind is None)
 
 
 @dataclass(frozen=True)
@@ -169,6 +180,12 @@ class TargetResults:
     info: Mapping[str, Any]
     rows: Mapping[str, Mapping[str, Any]]
     complete: bool
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to run: it started, every case was run, and it came to its end."""
+        ran = all(row["verdict"] != "not-run" for row in self.rows.values())
+        return self.complete and "failed" not in self.info and ran
 
 
 @dataclass(frozen=True)
@@ -200,8 +217,8 @@ def validators() -> Mapping[str, Callable[[Any], Any]]:
 def read(path: Path) -> Results:
     """Read and validate one results file.
 
-    A last line that was cut off is ignored (the run is partial then). Raises ResultsError with file, line
-    and fault for anything else that is not a results stream of this schema.
+    A last line that was cut off is ignored (the run is partial then, or a later one resumed it). Raises
+    ResultsError with file, line and fault for anything else that is not a results stream of this schema.
     """
     try:
         lines = path.read_bytes().split(b"\n")
@@ -220,10 +237,16 @@ def read(path: Path) -> Results:
     complete = False
     for number, record in stream:
         kind, name = record["record"], str(record.get("target"))
-        if complete or kind == "run":
+        if kind == "run" or (complete and kind != "resume"):
             raise ResultsError(f"{path}:{number}: a second stream in one file; give each a file of its own")
         if kind == "footer":
             complete = True
+        elif kind == "resume":
+            complete = False
+            begun = [n for n in infos if not TargetResults(infos[n], rows[n], n in ended).finished]
+            for name in begun:
+                del infos[name], rows[name]
+            ended.difference_update(begun)
         elif kind == "implementation":
             implementations.append(record)
         elif kind == "target":
@@ -248,14 +271,14 @@ def parse(path: Path, lines: list[bytes]) -> Iterator[tuple[int, dict[str, Any]]
     import fastjsonschema
 
     for number, line in enumerate(lines, start=1):
-        last = number == len(lines)
         if not line.strip():
             continue
         try:
             record = json.loads(line, parse_constant=refuse)
         except (ValueError, RecursionError):
-            if last and number > 1:
-                return
+            behind = lines[number : number + 1]
+            if number > 1 and (not behind or behind[0].startswith(RESUME)):
+                continue
             raise ResultsError(f"{path}:{number}: is not JSON; expected one JSON object a line") from None
         if too_deep(record):
             raise ResultsError(f"{path}:{number}: is nested too deep for a results record")

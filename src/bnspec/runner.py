@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from bnspec.case import Case, Layer
+from bnspec.claims import held_to
 from bnspec.difference import Shown, Trace
 from bnspec.facts import fact
 from bnspec.identify import Prepared, identify
@@ -219,6 +220,11 @@ class Driver:
         else:
             yield from self.lost("error", f"the worker sent an answer to nothing: {str(header)[:200]}", waiting)
 
+    def held_to_claims(self, row: Row) -> Row:
+        """Return a row with what the framework documents: a variant that is another one drifts from it."""
+        framework, version = (str(self.ready.get(name, "")) for name in ("package", "version"))
+        return held_to(row, framework, version, self.target.adapter)
+
     def told(self, key: str, header: Mapping[str, Any], trace: Trace) -> Iterator[tuple[str, Trace]]:
         """Keep an answer that is a fact; yield one that is the trace of a case."""
         if key == FACTS or key in self.probed:
@@ -336,6 +342,8 @@ def judged(
 ) -> Iterator[Row]:
     """Run and judge the cases of a connected target: the axes first, then everything in the dialect found.
 
+    What the framework documents changes a verdict, never the dialect: what follows is judged as observed.
+
     memo: judges in the place of `judge`, and remembers. The worker is killed at the end: there is nothing that
     it should still do.
     """
@@ -362,5 +370,5 @@ def judged(
             rows = not_judged(case, Trace("error", reason=reason, seconds=trace.seconds))
             dialect = dialect.not_deciding(case.clauses if case.rivals else (), case.situation)
         for row in rows:
-            yield replace(row, seconds=trace.seconds if row is rows[0] else 0.0)
+            yield driver.held_to_claims(replace(row, seconds=trace.seconds if row is rows[0] else 0.0))
     coming.close()

@@ -1,32 +1,27 @@
 """One run: several targets side by side, their rows written as they come."""
 
-import datetime
-import os
-import platform
 import queue
-import subprocess
-import sys
 import time
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bnspec import __version__
 from bnspec.case import Case
-from bnspec.data import SEED
-from bnspec.environments import EnvironmentProblem, make
+from bnspec.claims import claims
+from bnspec.environments import EnvironmentProblem
 from bnspec.facts import probes
 from bnspec.identify import Prepared, prepare
-from bnspec.paths import suite_folder
 from bnspec.process import WorkerProcess
-from bnspec.results import SCHEMA_VERSION, Writer, one_line
+from bnspec.provenance import provenance
+from bnspec.results import one_line
 from bnspec.runner import Driver, TargetFailed, Timeouts, judged, parse_seconds
+from bnspec.streams import Streams
 from bnspec.suite import load_cases, select
-from bnspec.targets import Target
+from bnspec.supply import Supply, described
+from bnspec.targets import Target, files_of
 
 Record = tuple[str, dict[str, Any]]
 """A results record, or `progress`: a target, what it is doing, how many verdicts it has."""
@@ -44,28 +39,32 @@ class Run:
     """The targets of a run. Their workers start first and import; the cases may come later.
 
     early: per target the worker process that was started before anything else was imported;
-    probes: what is found out beside the cases, as facts;
-    failed: per target that did not run or come to its end, what to say of it; written: whether the results
-    file holds anything of this run.
+    probes: what is found out beside the cases, as facts; discard: whether to remove the environments that are made;
+    failed: per target that did not run or come to its end, what to say of it; written: the results files that hold
+    anything of this run.
     """
 
     targets: Sequence[Target]
     timeouts: Timeouts = field(default_factory=Timeouts)
     early: dict[str, WorkerProcess] = field(default_factory=dict)
+    discard: bool = False
     probes: Sequence[Case] = ()
     selection: Future[Selection] = field(default_factory=Future)
     drivers: list[Driver] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
-    written: bool = False
+    written: Sequence[Path] = ()
 
-    def start(self, executor: Executor) -> Iterator[Record]:
-        """Start every target on an executor; return the records of all as they come."""
+    def start(self, executor: Executor, supplier: Executor, supply: Supply) -> Iterator[Record]:
+        """Start every target on an executor as its environment is ready; return the records of all as they come.
+
+        supplier: where the environments are made.
+        """
         box: queue.Queue[Record | None] = queue.Queue()
 
-        def work(target: Target) -> None:
+        def work(target: Target, problem: str) -> None:
             try:
-                for record in self.records(target):
+                for record in self.records(target, problem):
                     box.put(record)
             except Exception as fault:
                 # A fault of ours must neither vanish in the executor nor take the other targets with it.
@@ -73,17 +72,23 @@ class Run:
                     self.failed[target.name] = f"did not come to its end: {described(fault)}"
                     box.put(progress(target, "failed"))
             finally:
+                supply.done(target)
                 box.put(None)
+
+        def hand_out() -> None:
+            for targets, problem in supply.ready(lambda target: box.put(progress(target, "making the environment"))):
+                for target in targets:
+                    executor.submit(work, target, problem)
 
         for target in self.targets:
             # Python's parser, which reads it, keeps its depth in one place for all threads: asked here, kept there.
             with suppress(EnvironmentProblem):
                 _ = target.environ
-            executor.submit(work, target)
+        supplier.submit(hand_out)
         return (record for _ in self.targets for record in iter(box.get, None))
 
-    def records(self, target: Target) -> Iterator[Record]:
-        """Make a target's environment, run the cases in it, and yield its records."""
+    def records(self, target: Target, problem: str) -> Iterator[Record]:
+        """Run the cases on a target and yield its records. problem: why its environment could not be made."""
         about = {
             "target": target.name,
             "environment": target.environment.name,
@@ -93,9 +98,8 @@ class Run:
         }
         started = time.monotonic()
         try:
-            if not target.environment.made:
-                yield progress(target, "making the environment")
-                make(target.environment, lambda: self.stopped)
+            if problem:
+                raise EnvironmentProblem(problem)
             yield progress(target, "importing")
             driver = Driver(target, self.timeouts, self.early.pop(target.name, None), self.probes)
             self.drivers.append(driver)
@@ -104,10 +108,10 @@ class Run:
                 return
             cases, reported, prepared = self.selection.result()
             driver.connect()
-        except (EnvironmentProblem, TargetFailed) as problem:
+        except (EnvironmentProblem, TargetFailed) as failure:
             if self.stopped:
                 return
-            reason = one_line(str(problem))
+            reason = one_line(str(failure))
             self.failed[target.name] = f"did not run: {reason}"
             yield "target", {**about, "failed": reason}
             yield "target-end", {"target": target.name, "counts": {}}
@@ -142,13 +146,6 @@ class Run:
             worker.kill()
 
 
-def described(fault: Exception) -> str:
-    """Say where bnspec itself failed."""
-    last = traceback.extract_tb(fault.__traceback__)[-1]
-    where = f"{Path(last.filename).name}:{last.lineno}"
-    return one_line(f"a fault of bnspec at {where}: {type(fault).__name__}: {fault}")
-
-
 def progress(target: Target, doing: str, verdicts: int = 0) -> Record:
     """Return a record for the display."""
     return "progress", {"target": target.name, "doing": doing, "verdicts": verdicts}
@@ -169,17 +166,22 @@ def worker_facts(driver: Driver) -> dict[str, Any]:
     }
 
 
-def carry_out(run: Run, path: Path, *, jobs: int, expression: str | None) -> None:
-    """Carry a run out and write its records to a results file.
+def carry_out(
+    run: Run, output: Path, *, jobs: int, expression: str | None, counts: Mapping[str, int] | None = None
+) -> None:
+    """Carry a run out and write its records to a results file, or to one for each target in a folder.
 
     Shows progress. A selection of cases leaves the probes out. An interruption kills the workers, leaves what
-    finished on disk without a footer, and goes on up. Raises EmptySelection where the expression selects
-    nothing, SuiteError where a case breaks a rule.
+    finished on disk without a footer, and goes on up. counts: of the verdicts that the file has, where the run goes
+    on with an earlier one. Raises EmptySelection where the expression selects nothing, SuiteError where a case
+    breaks a rule.
     """
     run.probes = () if expression else probes()
-    with ThreadPoolExecutor(max_workers=jobs) as executor:
+    supply = Supply(run.targets, jobs=jobs, discard=run.discard, stopped=lambda: run.stopped)
+    with ThreadPoolExecutor(max_workers=jobs) as executor, ThreadPoolExecutor(max_workers=1) as supplier:
         try:
-            records = run.start(executor)
+            records = run.start(executor, supplier, supply)
+            claims()  # their faults, like those of the cases, are told before anything is judged
             cases, reported = select(load_cases(), expression)
             if not reported:
                 raise EmptySelection(
@@ -190,63 +192,17 @@ def carry_out(run: Run, path: Path, *, jobs: int, expression: str | None) -> Non
             # Imported while the workers import their frameworks.
             from bnspec.progress import Display
 
-            with Writer(path) as writer, Display([target.name for target in run.targets]) as display:
-                writer.write("run", **provenance(run, expression))
+            head = provenance([target.name for target in run.targets], len(reported), expression)
+            with Streams(files_of(output, run.targets), head, counts) as streams, Display(len(run.targets)) as display:
                 for record, fields in records:
                     if record == "progress":
                         display.tell(**fields)
                     else:
-                        writer.write(record, **fields)
-                        run.written = writer.begun
+                        streams.write(record, **fields)
+                        run.written = streams.begun
         finally:
             # Ordinarily all is over by now; after an interruption or a fault nothing may go on.
             run.stop()
+            supplier.shutdown()
             executor.shutdown(cancel_futures=True)
-
-
-def provenance(run: Run, expression: str | None) -> dict[str, Any]:
-    """Return the fields of the run record."""
-    return {
-        "schema": SCHEMA_VERSION,
-        "suite": __version__,
-        "revision": revision(),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": ["bnspec", *sys.argv[1:]],
-        "selection": expression,
-        "os": platform.platform(),
-        "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
-        "seed": SEED,
-        "targets": [target.name for target in run.targets],
-        "cases": len(run.selection.result()[1]),
-    }
-
-
-def revision() -> str | None:
-    """Return the git revision of the suite, or None in a wheel.
-
-    It ends in `-dirty` where the package or the cases differ from it; the other files decide no verdict.
-    """
-    package, cases = Path(__file__).parent, suite_folder()
-    if not (cases.parent / ".git").exists():
-        return None
-    try:
-        status = subprocess.run(
-            ["git", "status", "--porcelain=v2", "--branch", "--", str(package), str(cases)],
-            cwd=cases, capture_output=True, text=True, timeout=10, check=True,
-        ).stdout.splitlines()  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    commit = status[0].removeprefix("# branch.oid ")
-    return commit[:12] + ("-dirty" if any(not line.startswith("#") for line in status) else "")
-
-
-def cpu_name() -> str:
-    """Return the processor's name where the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+            supply.close()

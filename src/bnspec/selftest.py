@@ -28,15 +28,14 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from bnspec import runs
 from bnspec.case import Case
 from bnspec.environments import find
 from bnspec.identify import prepare
 from bnspec.memo import Memo
 from bnspec.paths import mutants_folder
+from bnspec.provenance import provenance
 from bnspec.results import FINDINGS, Row, Writer
 from bnspec.runner import Driver, TargetFailed, Timeouts, judge, judged
-from bnspec.runs import Run
 from bnspec.suite import Needs, load_cases, with_axes
 from bnspec.summary import wide_console
 from bnspec.targets import Target
@@ -272,20 +271,14 @@ def carry_out(chosen: Sequence[Implementation], output: Path | None, *, jobs: in
     found = []
     with nullcontext() if output is None else Writer(output) as writer:
         if writer:
-            writer.write("run", **provenance(part))
+            cases = sum(len(case.ids) for case in load_cases())
+            writer.write("run", **provenance((), cases, part))
         for outcome in track(outcomes(chosen, jobs), "Self-test", len(chosen), console=Console(stderr=True)):
             found.append(outcome)
             if writer:
                 writer.write("implementation", **outcome.as_json())
     print_outcomes(found)
     return all(outcome.right for outcome in found)
-
-
-def provenance(part: str | None) -> dict[str, Any]:
-    """Return the fields of the run record."""
-    run = Run([])
-    run.selection.set_result(((), {identifier for case in load_cases() for identifier in case.ids}, {}))
-    return runs.provenance(run, part)
 
 
 def print_outcomes(found: Sequence[Outcome]) -> None:

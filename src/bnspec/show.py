@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bnspec.case import Case
+from bnspec.claims import claims
 from bnspec.columns import Column, columns
 from bnspec.environments import REFERENCE, Environment, EnvironmentProblem, find, frameworks, listed
 from bnspec.paths import cache_folder, suite_folder
@@ -173,6 +174,7 @@ def show_axis(page: Page, axis: str, latest: Latest) -> None:
     page.table(rows, ("case", "answers", "margin", "between"))
     page.line("Margin: the smallest distance between two variants, in allowances.")
     show_reasons(page, cases)
+    show_claims(page, axis)
     heading_of_results(page, latest)
     answers = [row for row in table_of(latest.columns, only_differences=False).rows if row.axis == axis]
     for row in answers:
@@ -209,6 +211,8 @@ def show_case(page: Page, id: str, latest: Latest) -> None:
     show_program(page, case)
     if case.rivals:
         show_rivals(page, case)
+    if clause in AXES:
+        show_claims(page, clause, case.situation)
     asked = Latest(latest.source, tuple(column for column in latest.columns if id in column.rows))
     heading_of_results(page, asked)
     if asked.columns:
@@ -305,6 +309,18 @@ def show_rivals(page: Page, case: Case) -> None:
         "What each answer shows where it can be told, everything else as in the reference; and the smallest distances "
         "between two answers that differ so, in allowances. ∞ is a discrete difference, such as an error."
     )
+
+
+def show_claims(page: Page, axis: str, situation: str | None = None) -> None:
+    """Print what the frameworks document on an axis, in a situation or in any."""
+    about = [claim for claim in claims() if claim.axis == axis and (situation is None or claim.covers(situation))]
+    page.heading("What the frameworks document")
+    if not about:
+        page.line("nothing")
+    for claim in about:
+        where = f", {', '.join(claim.situations)}" if situation is None and claim.situations != ("*",) else ""
+        page.line(f"{claim.variant}{where}   {claim.who}")
+        page.line(claim.said, 4)
 
 
 def heading_of_results(page: Page, latest: Latest) -> None:

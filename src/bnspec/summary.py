@@ -20,11 +20,12 @@ from bnspec.results import VERDICTS, Results
 
 SHOWN_FINDINGS = 12
 SHOWN_MESSAGE = 240
+SIDE_BY_SIDE = 12  # targets; more are for the page
 
 
-def print_summary(results: Results) -> int:
-    """Print a run to stdout; return how many findings it has."""
-    shown = columns([cleaned(results)])
+def print_summary(files: Sequence[Results]) -> int:
+    """Print the results of a run to stdout; return how many findings there are."""
+    shown = columns(map(cleaned, files))
     console = Console(highlight=False, soft_wrap=True)
     total = 0
     for column in shown:
@@ -45,7 +46,9 @@ def print_summary(results: Results) -> int:
             console.print(Text(f"  … and {len(found) - SHOWN_FINDINGS} more clauses with findings: see the report"))
         if found:
             console.print(Text(f"  again: {command(column)} -k '{found[0].example}'"))
-    print_variants([column for column in shown if column.rows])
+    ran = [column for column in shown if column.rows]
+    if len(ran) <= SIDE_BY_SIDE:
+        print_variants(ran)
     return total
 
 

@@ -1,12 +1,25 @@
 """Targets: an environment, an adapter and a device."""
 
 import ast
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bnspec.environments import REFERENCE, Environment, EnvironmentProblem, find, installed, normal
+from bnspec.environments import (
+    REFERENCE,
+    Environment,
+    EnvironmentProblem,
+    find,
+    installed,
+    listed,
+    newest,
+    normal,
+    plain,
+    reference,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,6 +34,7 @@ class BuiltIn:
 
 
 FOLDER = "bnspec.worker.adapters"
+LONGEST_NAME = 200  # of a file, without its ending
 TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu")
 
 BUILT_IN = (
@@ -28,15 +42,18 @@ BUILT_IN = (
     BuiltIn("torch.nn", f"{FOLDER}.torch_nn:TorchNN", ("torch",)),
     BuiltIn("torch.functional", f"{FOLDER}.torch_functional:TorchFunctional", ("torch",)),
     BuiltIn("keras", f"{FOLDER}.keras_eager:Keras", ("keras",), ">=2.4", TENSORFLOW),
-    BuiltIn("keras", f"{FOLDER}.keras_graph:KerasGraph", ("keras",), "<2.4", TENSORFLOW),
+    BuiltIn("keras", f"{FOLDER}.keras_session:Keras", ("keras",), "<2.4", TENSORFLOW),
+    BuiltIn("keras-theano", f"{FOLDER}.keras_theano:KerasTheano", ("keras",), "<2.4", ("theano",)),
     BuiltIn("keras-jax", f"{FOLDER}.keras_jax:KerasJax", ("keras",), ">=3", ("jax",)),
     BuiltIn("keras-torch", f"{FOLDER}.keras_torch:KerasTorch", ("keras",), ">=3", ("torch",)),
     BuiltIn("tf.keras", f"{FOLDER}.keras_eager:TfKeras", TENSORFLOW, ">=2,<2.16"),
+    BuiltIn("tf.keras", f"{FOLDER}.keras_session:TfKeras", TENSORFLOW, "<2"),
+    BuiltIn("tf-keras", f"{FOLDER}.keras_eager:TfKerasPackage", ("tf-keras",), ">=2.14", TENSORFLOW),
     BuiltIn("tf.nn", f"{FOLDER}.tf_nn:TfNN", TENSORFLOW, ">=2"),
     BuiltIn("tf.nn.fused", f"{FOLDER}.tf_fused:TfFused", TENSORFLOW, ">=2.2"),
     BuiltIn("tf.layers", f"{FOLDER}.tf_layers:TfLayers", TENSORFLOW, "<2.16"),
     BuiltIn("flax.linen", f"{FOLDER}.flax_linen:Linen", ("flax",)),
-    BuiltIn("flax.nnx", f"{FOLDER}.flax_nnx:NNX", ("flax",), ">=0.12.8"),
+    BuiltIn("flax.nnx", f"{FOLDER}.flax_nnx:NNX", ("flax",), ">=0.8.5"),
     BuiltIn("onnx.reference", f"{FOLDER}.onnx_reference:OnnxReference", ("onnx",), ">=1.13"),
     BuiltIn("onnxruntime", f"{FOLDER}.onnx_runtime:OnnxRuntime", ("onnxruntime",)),
 )
@@ -63,6 +80,14 @@ class Target:
         """The environment variables that the adapter wants before its process starts."""
         return declared_environ(self.path)
 
+    @property
+    def file_name(self) -> str:
+        """How its results file in a folder is called: the main adapter of an environment goes by the latter's name."""
+        environment, at, how = self.name.partition("@")
+        if self.adapter == next((found.name for found in adapters(self.environment)), None):
+            environment = self.environment.name
+        return re.sub(r"[^A-Za-z0-9_.=+@-]+", "_", f"{environment}{at}{how}")[:LONGEST_NAME] + ".jsonl"
+
 
 def parse(text: str, *, adapter: str | None = None, device: str = "cpu", execution: str | None = None) -> Target:
     """Return the target that `ENVIRONMENT[/ADAPTER]` names; raises EnvironmentProblem where there is none."""
@@ -70,6 +95,22 @@ def parse(text: str, *, adapter: str | None = None, device: str = "cpu", executi
     # `onnxruntime` is an adapter, and a part of its environment's name: who says it means both.
     named = name if any(name == found.name for found in BUILT_IN) else None
     return choose(find(name), adapter or (suffix if slash else named), device, execution)
+
+
+def everything(*, device: str = "cpu", execution: str | None = None) -> list[Target]:
+    """Return the targets of the whole matrix: the reference, and every listed environment with its main adapter.
+
+    Every other adapter comes once, in the newest environment that can run it; one of its own framework, where
+    there is any, comes before one that has the framework beside another.
+    """
+    environments = listed()
+    found = [choose(one, None, device, execution) for one in (reference(), *environments)]
+    able = {environment.name: {built_in.name for built_in in adapters(environment)} for environment in environments}
+    for adapter, distributions in {built_in.name: built_in.distributions for built_in in BUILT_IN}.items():
+        if fitting := [environment for environment in environments if adapter in able[environment.name]]:
+            target = choose(newest(plain(distributions[0]), fitting), adapter, device, execution)
+            found += [target] if target.name not in {other.name for other in found} else []
+    return found
 
 
 def choose(environment: Environment, adapter: str | None, device: str, execution: str | None) -> Target:
@@ -110,11 +151,17 @@ def adapters(environment: Environment) -> list[BuiltIn]:
         if candidate.beside and there.isdisjoint(candidate.beside):
             return False
         found = next((packages[d] for d in candidate.distributions if d in packages), None)
-        if found is None:
-            return not packages and main in candidate.distributions
+        if found is None:  # wanted in any version
+            return main in candidate.distributions and not there.isdisjoint(candidate.distributions)
         return SpecifierSet(candidate.versions).contains(found, prereleases=True)
 
     return sorted((b for b in BUILT_IN if b.distributions and fits(b)), key=lambda b: main not in b.distributions)
+
+
+def files_of(output: Path, targets: Sequence[Target]) -> dict[str, Path]:
+    """Return the results file of every target, by its name: the output, or where that is a folder one in it."""
+    folder = os.path.isdir(output)  # which a name that is too long is not; Path.is_dir would raise
+    return {target.name: output / target.file_name if folder else output for target in targets}
 
 
 def absolute(path: str) -> str:

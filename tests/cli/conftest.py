@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 PROGRAM = str(Path(sys.executable).with_name("bnspec"))
@@ -18,6 +20,20 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 def environ(tmp_path: Path) -> dict[str, str]:
     """Environment variables with a cache of its own, and the mark by which an adapter says where it is."""
     return {**os.environ, "BNSPEC_CACHE": str(tmp_path / "cache"), "BNSPEC_TEST_MARK": str(tmp_path / "mark")}
+
+
+@pytest.fixture
+def tiny(index: Any, environ: dict[str, str]) -> Any:
+    """An index with small packages that have no framework; made to run by the NumPy of this Python."""
+    environ.update(index.environ)
+    environ.pop("UV_EXTRA_INDEX_URL", None)
+    here = Path(numpy.__file__).parent.parent
+    environ["BNSPEC_AFTER_INSTALL"] = (
+        f'echo "{here}" > "$(echo "$BNSPEC_ENVIRONMENT"/lib/python3*/site-packages)/x.pth"'
+    )
+    for version in ("1.0", "2.0", "3.0"):
+        index.add("tiny", version)
+    return index
 
 
 @pytest.fixture
@@ -68,3 +84,16 @@ def cannot() -> Callable[..., None]:
             assert word in told[0], told[0]
 
     return check
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., bool]:
+    """Return whether something is so, or soon will be."""
+
+    def wait(condition: Callable[[], bool], seconds: float = 60) -> bool:
+        until = time.monotonic() + seconds
+        while not condition() and time.monotonic() < until:
+            time.sleep(0.01)
+        return condition()
+
+    return wait

@@ -43,7 +43,7 @@ NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m\
         (b"", "is empty; expected a results stream, as `bnspec run -o FILE` writes it"),
         (b"\x7fELF\x00\x1b[31m", ":1: is not JSON"),
         (b'{"name": "react", "version": "19"}\n', ":1: is not a results record; expected one of run, target"),
-        (b'{"record": "run", "schema": 3}\n', ":1: has schema 3, this bnspec reads up to 2; upgrade bnspec"),
+        (b'{"record": "run", "schema": 4}\n', ":1: has schema 4, this bnspec reads up to 3; upgrade bnspec"),
         (json.dumps({"record": NASTY}).encode(), ":1: is not a results record"),
         (json.dumps({"record": "run", "schema": NASTY}).encode(), ":1: is not a run record"),
         (json.dumps(stream_of("x")[0]).encode() + b"\n" + json.dumps(stream_of(NASTY)[2]).encode(), ":2: target"),

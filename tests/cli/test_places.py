@@ -18,7 +18,6 @@ ONE = ("-k", "forward.inference[rank2]")
     ("name", "words"),
     [
         ("missing/x", "cannot be written: No such file or directory; name another file"),
-        ("folder", "cannot be written: Is a directory; name another file"),
         ("file/x", "cannot be written: Not a directory; name another file"),
         ("pipe", "is no regular file; name another file"),
         ("/dev/null", "is no regular file; name another file"),
@@ -26,10 +25,18 @@ ONE = ("-k", "forward.inference[rank2]")
     ],
 )
 def test_a_place_that_cannot_be_written_is_told_before_the_run(bnspec, cannot, tmp_path, option, name, words):
-    (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text(OLD, "utf-8")
     os.mkfifo(tmp_path / "pipe")
     cannot(bnspec("run", "numpy", option, name), words)
+
+
+def test_a_page_is_no_folder_and_a_folder_of_results_can_be_written(bnspec, cannot, tmp_path):
+    (tmp_path / "folder").mkdir()
+    cannot(bnspec("run", "numpy", "--report", "folder"), "cannot be written: Is a directory; name another file")
+    cannot(bnspec("run", "numpy", "-o", "missing/folder/"), "missing/folder/ cannot be made: No such file")
+    cannot(bnspec("run", "numpy", "-o", "folder", "--report", "folder/numpy.jsonl"), "both name")
+    (tmp_path / "folder" / "numpy.jsonl").mkdir()
+    cannot(bnspec("run", "numpy", "-o", "folder"), "folder/numpy.jsonl cannot be written: Is a directory")
 
 
 def test_a_cache_that_cannot_be_made_is_one_clear_line(bnspec, cannot, environ, tmp_path):

@@ -96,8 +96,11 @@ def test_an_environment_is_shown_with_what_is_in_it_what_can_run_and_what_came_o
 
 def test_requirements_are_an_environment_too(bnspec, results):
     output = shown(bnspec("show", "torch==2.9.1", "--results", results))
-    assert "torch==2.9.1, numpy" in output
-    assert "bnspec run torch==2.9.1/torch.nn" in output
+    assert "torch==2.9.1, numpy==" in output
+    assert "bnspec run py312-torch-2.9.1/torch.nn" in output
+    output = shown(bnspec("show", "torch==2.9.0", "--results", results))
+    assert "torch==2.9.0, numpy==" in output
+    assert "bnspec run torch==2.9.0/torch.nn" in output
 
 
 def test_a_framework_that_nobody_knows_wants_an_adapter(bnspec, results):

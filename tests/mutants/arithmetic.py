@@ -202,8 +202,10 @@ class Arithmetic(Adapter):
             "sample": n / (n - 1),
             "sample-epsilon": n / (n - 1 - epsilon),
             "sample-twice": n / (n - 1) * (n / (n - 1 - epsilon)),
+            "sample-epsilon-padded": n / (n - 1 - epsilon),
         }
-        return batch.variance * factor[self.stored_variance]
+        padding = epsilon if self.stored_variance == "sample-epsilon-padded" else 0.0
+        return (batch.variance + padding) * factor[self.stored_variance]
 
     def blend(self, old: Array, new: Array, weight: float) -> Array:
         """Return (1 − weight)·old + weight·new."""

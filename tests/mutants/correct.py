@@ -102,6 +102,8 @@ class Correct(Arithmetic, Trainer):
             return self.structure[len("pinned-") :], may_update
         if self.structure in ("user-layer", "user-model"):
             return self.passed_on(mode)
+        if self.structure == "plain-list" and self.reach == "raises":
+            raise NotImplementedError
         if self.structure == "plain-list" and self.reach == "yes-no-update":
             return self.resolved(mode), False
         if self.structure == "plain-list" and self.reach == "no":
@@ -333,10 +335,10 @@ class Correct(Arithmetic, Trainer):
             setattr(self, name, value)
 
     def snapshot(self):
-        return {name: value.copy() for name, value in self.state.items()}
+        return {**{name: value.copy() for name, value in self.state.items()}, "count": np.asarray(self.count)}
 
     def look(self, held):
-        return self.shown_state(held)
+        return {name: value if name == "count" else shown(value, self.state_type) for name, value in held.items()}
 
     # The trainer
 

@@ -19,6 +19,12 @@ class SampleEpsilon(Correct):
     stored_variance = "sample-epsilon"
 
 
+class SampleEpsilonPadded(Correct):
+    """The estimate is made of 1/√(v + ε), as Keras on Theano does; a layer in a plain list cannot be called."""
+
+    stored_variance, reach = "sample-epsilon-padded", "raises"
+
+
 class SampleInRank4(Correct):
     """The fused kernel corrects, and then the layer does; elsewhere neither."""
 
@@ -110,6 +116,34 @@ class SharedReversed(Correct):
     shared, reach = "reversed", "yes-no-update"
 
 
+class SharedUnordered(Correct):
+    """Two calls in a step: nothing says which update reads and writes first, as in a session of TensorFlow 1."""
+
+    def settle(self, before, collect):
+        self.shared = ("each-call", "summed", "reversed")[self.count % 3]
+        super().settle(before, collect)
+
+
+class SharedAccumulators(DebiasedHidden):
+    """As Keras 2.2.4: debiased, each call's update with an accumulator of its own, and no order between the two."""
+
+    def settle(self, before, collect):
+        batches, self.own = self.pending, getattr(self, "own", [self.fresh(), self.fresh()])
+        super().settle(before, collect)
+        if len(batches) < 2:
+            return
+        self.steps = getattr(self, "steps", 0) + 1
+        weight = self.weight(self.steps)
+        for number, batch in enumerate(batches):
+            estimates = {"mean": batch.mean, "variance": self.entering(batch)}
+            self.own[number] = {
+                name: self.blend(self.own[number][name], new, weight) for name, new in estimates.items()
+            }
+        first, second = self.own
+        both = {name: first[name] + second[name] - old for name, old in before.items()}
+        self.store((first, second, both)[self.steps % 3])
+
+
 # Modes and freezing
 
 
@@ -153,6 +187,20 @@ class FrozenMoves(Correct):
     """Frozen: the moving statistics normalise and are moved; a compiled layer does not freeze any more."""
 
     frozen_update, frozen_timing, frozen_reach = "updates", "never", "no"
+
+
+class FrozenParentHalts(Correct):
+    """Freezing the parent stops the updates alone, as a plain list in tf.keras 2.0; the batch still normalises."""
+
+    frozen_reach, halted = "no", False
+
+    def set_frozen(self, frozen, where):
+        self.halted = frozen and where == "parent"
+        super().set_frozen(frozen, where)
+
+    def plan(self, mode):
+        by_batch, updates = super().plan(mode)
+        return by_batch, updates and not self.halted
 
 
 class Detached(Correct):

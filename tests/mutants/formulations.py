@@ -82,6 +82,23 @@ class HalvesRounded(Correct):
     imprecise = True
 
 
+class HalvesPassed(Correct):
+    """Half input: what is stored and the gradients of the parameters pass through its type (Keras 3.0)."""
+
+    imprecise = True
+
+    def store(self, statistics):
+        super().store({name: self.passed(value) for name, value in statistics.items()})
+
+    def backward(self, dy):
+        return {name: value if name == "x" else self.passed(value) for name, value in super().backward(dy).items()}
+
+    def passed(self, value):
+        dtypes = self.layer["dtypes"]
+        mixed = "16" in dtypes["input"] and dtypes["parameters"] != dtypes["input"]
+        return rounded(value, dtypes["input"]) if mixed else value
+
+
 class HalvesThroughout(Correct):
     """Every operation of the statistics of halves is rounded to a half."""
 

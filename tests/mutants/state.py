@@ -134,6 +134,15 @@ class SnapshotHalfAliased(Correct):
         return self.shown_state({"mean": held["mean"], "variance": self.state["variance"]})
 
 
+class SnapshotCounterAliased(Correct):
+    """Of a state that was handed out, the counter changes with the layer."""
+
+    fault, clause = "counter of a state that was handed out is aliased", ("state.snapshot",)
+
+    def look(self, held):
+        return {**super().look(held), "count": np.asarray(self.count)}
+
+
 class HiddenAccumulator(Correct):
     """Statistics that are written are not what the next update starts from."""
 

@@ -1,17 +1,23 @@
 """A results file as a run would write it, made up: five targets, a hundred questions, every verdict."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from bnspec.case import PLACES, Case, Layer, place, read, train
-from bnspec.results import Results, Writer
+from bnspec.report import build
+from bnspec.results import Results, TargetResults, Writer
 from bnspec.results import read as read_results
 from bnspec.spec import AXES, CLAUSES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 RUN = {
     "schema": 1,
@@ -66,6 +72,18 @@ ODD: Mapping[tuple[str, str], tuple[str, str]] = {
     ("flax", "forward.inference[rank3-first]"): ("error", "the adapter raised KeyError: 'batch_stats'"),
     ("torch", "forward.affine[rank2]"): ("not-run", "interrupted"),
 }
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 SITUATIONS = tuple(place(rank, axis) for rank, axis in PLACES)
 
@@ -164,6 +182,24 @@ def implementation(name: str, **changes: Any) -> dict[str, Any]:
     return {"name": name, "kind": "mutant", "fault": "v/(N + 1) is stored", "findings": 0, **own, **changes}
 
 
+def with_versions(results: Results, *versions: str) -> Results:
+    """Return results with older versions of torch; two answers of 1.5.1 are others than those of all later ones."""
+    name = "py312-torch-2.13.0/torch"
+    newest = results.targets[name]
+    older = {}
+    for version in versions:
+        rows = dict(newest.rows)
+        if version == "1.5.1":
+            rows["frozen.update[rank2]"] = {**rows["frozen.update[rank2]"], "variant": "none"}
+            rows["forward.affine[rank4-last]"] = {"id": "", "verdict": "refuses", "message": "raised ValueError: no"}
+        info = {**newest.info, "version": version, "environment": f"py38-torch-{version}"}
+        older[f"py38-torch-{version}/torch"] = TargetResults(info, rows, True)
+    return replace(results, targets={**older, **results.targets})
+
+
+MANY = [f"1.{minor}.0" for minor in range(7, 28)]
+"""Versions enough that they do not all stand beside each other."""
+
 IMPLEMENTATIONS = (
     implementation("divides-by-one-more", kills=7, killed=[f"stats.stored-variance[{name}]" for name in SITUATIONS]),
     implementation("leaks-a-channel", kills=0, killed=[], named=False, clause=["forward.channels"]),
@@ -198,7 +234,83 @@ def sample(tmp_path: Path) -> Callable[..., Results]:
     return make
 
 
+@pytest.fixture
+def versions(sample: Callable[..., Results]) -> Results:
+    """Return the made-up results with two older versions of torch."""
+    return with_versions(sample(), "1.5.1", "1.6.0")
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Return the made-up results with more versions of torch than stand beside each other."""
+    made = write_sample(tmp_path_factory.mktemp("many") / "results.jsonl")
+    return with_versions(made, "1.5.1", "1.6.0", *MANY)
+
+
 @pytest.fixture(scope="session")
 def cases() -> dict[str, Case]:
     """Return the made-up cases by id."""
     return sample_cases()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Return the browser of this machine."""
+    # Only what is seen in a browser needs one.
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.fail(
+            f"no browser: none of {', '.join(BROWSERS)} is on PATH. Install one: sh tools/install-browser.sh "
+            "(or: apt-get install chromium)"
+        )
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(
+    browser: "Browser", tmp_path: Path, sample: Callable[..., Results], cases: Mapping[str, Case]
+) -> Iterator[Callable[..., "Page"]]:
+    """Open a page of results; nothing may be said on the console or asked of the network."""
+    complaints: list[str] = []
+    contexts = []
+
+    def opened(
+        fragment: str = "",
+        *,
+        results: Results | None = None,
+        file: Path | None = None,
+        scripts: bool = True,
+        **options: object,
+    ) -> "Page":
+        if file is None:
+            file = tmp_path / "report.html"
+            file.write_text(build([results or sample()], cases), "utf-8")
+        context = browser.new_context(
+            java_script_enabled=scripts, **{"viewport": {"width": 1400, "height": 900}, **options}
+        )
+        contexts.append(context)
+        context.set_offline(True)
+
+        def only_files(route):
+            if route.request.url.startswith("file:"):
+                return route.continue_()
+            complaints.append(f"asked for {route.request.url}")
+            return route.abort()
+
+        context.route("**/*", only_files)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{file.as_uri()}{fragment}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []

@@ -1,88 +1,22 @@
 """The page in a real browser, opened from disk with the network off."""
 
 import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from bnspec.case import Case
 from bnspec.columns import columns
-from bnspec.report import build
 from bnspec.report.model import Matrix, matrix
 from bnspec.results import Results, TargetResults
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 VIOLATED = "stats.closed-form[rank4-first]"
 HOSTILE = '</script><script>window.owned=1</script><img src=x onerror="window.owned=1">'
 
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.fail(
-            f"no browser: none of {', '.join(BROWSERS)} is on PATH. Install one: sh tools/install-browser.sh "
-            "(or: apt-get install chromium)"
-        )
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def open_page(
-    browser: Browser, tmp_path: Path, sample: Callable[..., Results], cases: Mapping[str, Case]
-) -> Iterator[Open]:
-    """Open a page of results; nothing may be said on the console or asked of the network."""
-    complaints: list[str] = []
-    contexts = []
-
-    def opened(fragment: str = "", *, results: Results | None = None, scripts: bool = True, **options: object) -> Page:
-        file = tmp_path / "report.html"
-        file.write_text(build([results or sample()], cases), "utf-8")
-        context = browser.new_context(
-            java_script_enabled=scripts, **{"viewport": {"width": 1400, "height": 900}, **options}
-        )
-        contexts.append(context)
-        context.set_offline(True)
-
-        def only_files(route):
-            if route.request.url.startswith("file:"):
-                return route.continue_()
-            complaints.append(f"asked for {route.request.url}")
-            return route.abort()
-
-        context.route("**/*", only_files)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{file.as_uri()}{fragment}")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 @pytest.fixture
@@ -300,3 +234,14 @@ def test_hostile_text_is_shown_and_does_nothing(open_page: Open, sample: Callabl
     expect(page.locator("#case-title")).to_have_text(f"stats.initial[{HOSTILE}]")
     assert page.evaluate("window.owned") is None
     assert page.locator("img").count() == 0
+
+
+def test_a_case_page_quotes_what_a_framework_documents_and_names_who_documents_nothing(open_page):
+    page = open_page("#case=stats.stored-variance%5Brank4-last%5D")
+    body = page.locator("#case-body")
+    expect(body.get_by_role("heading", name="What the frameworks document")).to_be_visible()
+    expect(body).to_contain_text("“moving_var = moving_var * momentum + var(batch) * (1 - momentum)”")
+    expect(body).to_contain_text("Undocumented: keras 2.2.4; numpy 2.3.5")
+    page.goto(page.url.partition("#")[0] + "#case=stats.closed-form%5Brank2%5D")
+    expect(body.get_by_role("heading", name="What each target gave")).to_be_visible()
+    expect(body.get_by_role("heading", name="What the frameworks document")).to_have_count(0)

@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from bnspec.columns import Column, columns
+from bnspec.history import lineages
 from bnspec.report import build
 from bnspec.report.facts import FOLDED_CHARACTERS, Fact, FactGroup, fact, fact_groups, facts
 from bnspec.report.facts import SHOWN as SHOWN_FACTS
 from bnspec.report.score import score
-from bnspec.report.unsupported import NO_REASON, SHOWN, Places, gaps
+from bnspec.report.unsupported import NO_REASON, SHOWN, Gap, Places, gaps
 from bnspec.results import Results
 
 AXIS_ONE = "takes the channel axis 1 only"
@@ -21,6 +22,10 @@ def column(name: str, rows: Mapping[str, Mapping[str, Any]] | None = None, **giv
 
 def unsupported(*ids: str, reason: str | None = AXIS_ONE) -> Mapping[str, Mapping[str, Any]]:
     return {id: {"id": id, "verdict": "unsupported", "message": reason} for id in ids}
+
+
+def gaps_of(*shown: Column) -> tuple[Gap, ...]:
+    return gaps(shown, lineages(shown))
 
 
 def test_facts_that_differ_come_first_and_what_most_targets_have_before_what_few_have() -> None:
@@ -65,24 +70,25 @@ def test_facts_that_are_no_object_make_no_section() -> None:
 
 
 def test_every_reason_is_counted_per_target_the_one_of_most_questions_first() -> None:
-    found = gaps(
-        [
-            column("a", unsupported("masks.statistics[rank2]", reason="takes no mask")),
-            column("b", unsupported("forward.training[rank4-last]", "stats.initial[rank4-last]")),
-        ]
+    found = gaps_of(
+        column("a", unsupported("masks.statistics[rank2]", reason="takes no mask")),
+        column("b", unsupported("forward.training[rank4-last]", "stats.initial[rank4-last]")),
     )
     assert [(gap.reason, gap.counts) for gap in found] == [(AXIS_ONE, (0, 2)), ("takes no mask", (1, 0))]
 
 
 def test_the_questions_of_a_reason_are_told_once_for_targets_with_the_same_ones() -> None:
     ids = ("forward.training[rank3-last]", "stats.initial[rank3-last]", "stats.initial[rank4-last]")
-    (gap,) = gaps([column("a", unsupported(*ids)), column("b", unsupported(*ids)), column("c", unsupported(ids[0]))])
-    initial, training = ("stats.initial", ("rank3-last", "rank4-last")), ("forward.training", ("rank3-last",))
-    assert gap.places == (Places(("a", "b"), (initial, training)), Places(("c",), (training,)))
+    more = {"forward.training[rank2]": {"verdict": "conforms"}}
+    (gap,) = gaps_of(
+        column("a", unsupported(*ids)), column("b", {**more, **unsupported(*ids)}), column("c", unsupported(ids[0]))
+    )
+    initial, training = ("stats.initial", ()), ("forward.training", ("rank3-last",))
+    assert gap.places == (Places("a; b", (initial, training)), Places("c", (training,)))
 
 
 def test_what_has_no_reason_says_so() -> None:
-    (gap,) = gaps([column("a", unsupported("masks.statistics[rank2]", reason=None))])
+    (gap,) = gaps_of(column("a", unsupported("masks.statistics[rank2]", reason=None)))
     assert gap.reason == NO_REASON
 
 

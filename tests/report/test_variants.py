@@ -61,7 +61,9 @@ def test_only_axes_that_differ_are_listed(sample: Callable[..., Results]) -> Non
     assert [[str(part) for part in given] for given in variance.answers] == [
         ["population"], ["sample"], ["population"], ["population", "sample (rank4)"], ["population"],
     ]  # fmt: skip
-    assert variance.odd == {1, 3}
+    assert variance.odd(range(5)) == {1, 3}
+    assert variance.odd([1, 3]) == frozenset()
+    assert variance.odd([1, 0, 2]) == {1, 3}
 
 
 def test_a_target_that_could_not_decide_makes_no_difference(sample: Callable[..., Results]) -> None:

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from bnspec.worker.adapter import Adapter, Trainer, Unsupported, bfloat16
+from bnspec.worker.adapter import Adapter, Trainer, Unsupported, bfloat16, switches
 from bnspec.worker.frames import Decoder, encode
 from bnspec.worker.loop import load_adapter, run
 
@@ -71,6 +71,37 @@ def test_a_layer_that_updates_in_place_does_not_change_what_earlier_steps_showed
 def test_a_call_is_recorded_unless_the_step_says_otherwise(options):
     _, arrays = do(Plain, ("train", {"x": X}, options), "get_state", ("backward", {"dy": X}))
     assert bool(arrays[-1]) is options.get("record", True)
+
+
+def test_a_file_is_read_and_written_by_the_adapter_and_what_cannot_travel_is_left_out():
+    class Files(Plain):
+        def load_state(self, path):
+            halves = bfloat16(np.array([0x3F80], dtype=np.uint16))
+            return {"a": X, path: 3, "half": halves, "text": np.array(["x"]), "complex": np.array([1j])}
+
+        def save_state(self, path, state):
+            raise ValueError(f"{path} holds {list(state)}")
+
+    answer, arrays = do(Files, ("load_state", {}, {"path": "p"}), ("save_state", {"b": X, "a": X}, {"path": "q"}))
+    assert answer["steps"][0] == {"arrays": {"a": 0, "p": 1, "half": 2}}
+    assert arrays[1] == 3
+    assert answer["steps"][1]["error"]["text"] == "q holds ['b', 'a']"
+
+
+def test_an_adapter_that_knows_no_files_says_so():
+    answer, _ = do(Plain, ("load_state", {}, {"path": "p"}))
+    assert (answer["status"], answer["reason"]) == ("unsupported", "the adapter unnamed has no load_state")
+
+
+def test_the_switches_of_an_adapter_are_asked_of_every_layer_and_none_where_it_refuses():
+    def arguments(has):
+        if has["offset"] and not has["scale"]:
+            raise Unsupported("no offset alone")
+        return {"affine": has["scale"]}
+
+    assert switches(arguments) == {
+        "both": {"affine": True}, "scale": {"affine": True}, "offset": None, "neither": {"affine": False},
+    }  # fmt: skip
 
 
 def test_an_attempt_is_a_call_in_training_mode():

@@ -12,10 +12,13 @@ from typing import NoReturn
 
 import click
 
+from bnspec.cli.diff import diff_command
 from bnspec.cli.look import environments_command, report_command, show_command
+from bnspec.cli.port import port_command
 from bnspec.cli.run import run_command
 from bnspec.cli.selftest import selftest_command
 from bnspec.cli.shared import CannotDo
+from bnspec.cli.upgrade import upgrade_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,7 +27,10 @@ def app() -> None:
     """How any batch normalization behaves, with numbers, and whether that is right."""
 
 
-for command in (run_command, report_command, show_command, environments_command, selftest_command):
+for command in (
+    run_command, report_command, diff_command, upgrade_command, port_command,
+    show_command, environments_command, selftest_command,
+):  # fmt: skip
     app.add_command(command)
 
 

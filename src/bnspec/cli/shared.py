@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from bnspec.compare.diff import Diff
     from bnspec.environments import Environment
     from bnspec.results import Results
     from bnspec.targets import Target
@@ -21,19 +22,29 @@ class CannotDo(Exception):  # noqa: N818 - it is shown as it is, one clear line,
 
 
 def choose_targets(
-    names: Sequence[str], here: bool, python: str | None, adapter: str | None, execution: str | None, device: str
+    names: Sequence[str],
+    all_of_them: bool,
+    here: bool,
+    python: str | None,
+    adapter: str | None,
+    execution: str | None,
+    device: str,
 ) -> list["Target"]:
     """Return the targets that the arguments name. Raises EnvironmentProblem or CannotDo."""
-    from bnspec.targets import choose, parse
+    from bnspec.targets import choose, everything, parse
 
-    if sum((bool(names), here, python is not None)) > 1:
-        raise CannotDo("give environments, or --here, or --python PATH: one of them")
+    if sum((bool(names), all_of_them, here, python is not None)) > 1:
+        raise CannotDo("give environments, or --all, or --here, or --python PATH: one of them")
+    if all_of_them:
+        if adapter is not None:
+            raise CannotDo("--all runs every adapter; name environments to run them with --adapter")
+        return everything(device=device, execution=execution)
     existing = own_environment(here, python)
     if existing:
         return [choose(existing, adapter, device, execution)]
     if not names:
         if adapter is None:
-            raise CannotDo("name a target: bnspec run torch keras flax (or --here, or --python PATH)")
+            raise CannotDo("name a target: bnspec run torch keras flax (or --all, or --here, or --python PATH)")
         names = ["numpy"]
     found = [parse(name, adapter=adapter, device=device, execution=execution) for name in names]
     doubled = {target.name for target in found if [t.name for t in found].count(target.name) > 1}
@@ -49,6 +60,19 @@ def own_environment(here: bool, python: str | None) -> "Environment | None":
     if here:
         return Environment("here", sys.executable)
     return at_python(python) if python is not None else None
+
+
+def place(output: str | None) -> Path:
+    """Return where results go: a file, or a folder, which is made where the name ends like one's."""
+    if output is None:
+        return default_output()
+    path = Path(output)
+    if output.endswith(os.sep):
+        try:
+            path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise CannotDo(f"{output} cannot be made: {error.strerror}; name another folder") from None
+    return path
 
 
 def default_output() -> Path:
@@ -90,10 +114,10 @@ def results_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def write_report(results: list["Results"], path: Path) -> None:
-    """Write the page of some results."""
+def write_report(results: Sequence["Results"], path: Path, changes: "Diff | None" = None) -> None:
+    """Write the page of some results; changes: what it begins with."""
     from bnspec.report import build
     from bnspec.suite import load_cases
 
     cases = {identifier: case for case in load_cases() for identifier in case.ids}
-    path.write_text(build(results, cases), "utf-8")
+    path.write_text(build(results, cases, changes), "utf-8")

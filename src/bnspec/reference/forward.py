@@ -69,7 +69,8 @@ def estimate_variance(batch: Moments, *, stored_variance: str = "population", ep
     """Return the estimate that enters the moving variance, shape (channels,).
 
     With v the population variance and N the count: `population` v; `sample` v·N/(N−1); `sample-epsilon`
-    v·N/(N−1−ε); `sample-twice` v·N/(N−1)·N/(N−1−ε). A single value has no sample variance: NaN or infinity.
+    v·N/(N−1−ε); `sample-twice` v·N/(N−1)·N/(N−1−ε); `sample-epsilon-padded` (v + ε)·N/(N−1−ε). A single value
+    has no sample variance: NaN or infinity.
     Raises ValueError for another name.
     """
     n = batch.count.astype(np.float64)
@@ -79,10 +80,12 @@ def estimate_variance(batch: Moments, *, stored_variance: str = "population", ep
             "sample": n / (n - 1),
             "sample-epsilon": n / (n - 1 - epsilon),
             "sample-twice": n / (n - 1) * (n / (n - 1 - epsilon)),
+            "sample-epsilon-padded": n / (n - 1 - epsilon),
         }
         if stored_variance not in factors:
             raise ValueError(f"stored_variance {stored_variance!r}; expected one of {', '.join(factors)}")
-        return np.asarray(batch.variance * factors[stored_variance], dtype=np.float64)
+        padding = epsilon if stored_variance == "sample-epsilon-padded" else 0.0
+        return np.asarray((batch.variance + padding) * factors[stored_variance], dtype=np.float64)
 
 
 def new_weight(count: int, *, keep: float, averaging: str = "exponential") -> float:

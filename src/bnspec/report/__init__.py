@@ -5,68 +5,98 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
+from bnspec import history
 from bnspec.case import Case
 from bnspec.columns import columns
+from bnspec.compare.diff import Diff
+from bnspec.report.changes import changes_of, said
 from bnspec.report.clean import cleaned
+from bnspec.report.documented import documentation
 from bnspec.report.facts import fact_groups
 from bnspec.report.inline import page_data
 from bnspec.report.model import matrix
+from bnspec.report.ports import ports
+from bnspec.report.provenance import runs_of
 from bnspec.report.score import SHOWN_IDS, score
+from bnspec.report.series import script_data, series_of
+from bnspec.report.timeline import timeline
 from bnspec.report.unsupported import SHOWN, gaps
 from bnspec.report.variants import table_of
-from bnspec.report.words import agreement, findings, headline, suite, warnings
+from bnspec.report.words import agreement, findings, gathered, headline, suite, warnings
 from bnspec.results import VERDICTS, Results
-from bnspec.spec import AXES, CLAUSES, sentence
+
+STYLES = ("page", "changes", "timeline", "case", "media")
+"""The parts of its style, in order: a later one wins."""
+
+SCRIPTS = ("state", "targets", "matrix", "case", "page")
+"""The parts of the page's script, in order: the last one starts it."""
 
 FITTING_COLUMNS = 7
 """So many targets fit beside each other on a screen; with more the matrix scrolls in its own frame."""
 
 
-def build(results: Sequence[Results], cases: Mapping[str, Case]) -> str:
-    """Return the page of some results files; `cases` by id, for the case pages.
+def build(results: Sequence[Results], cases: Mapping[str, Case], diff: Diff | None = None) -> str:
+    """Return the page of some results files; `cases` by id, for the case pages; diff: what it begins with.
 
     Every string of a results file is shown as text, with control characters replaced. A later file wins
     where two have the same target.
     """
     # Not needed by a run without a page.
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     files = [cleaned(one) for one in results]
-    every = columns(files)
-    shown = matrix([column for column in every if column.rows])
-    style, script = asset("style.css"), asset("script.js")
+    found = columns(files)
+    lineages = history.lineages(column for column in found if column.rows)
+    series = series_of(lineages)
+    whole, shown = matrix(series.columns), matrix(series.first)
+    style = "\n".join([*(asset(f"style/{name}.css") for name in STYLES), series.style])
+    script = "\n".join(asset(f"script/{name}.js") for name in SCRIPTS)
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False
+        loader=FunctionLoader(asset),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.filters["ratio"] = ratio
-    template = environment.from_string(asset("template.html.j2"))
-    differences = len(shown.columns) > 1
+    template = environment.get_template("template.html.j2")
+    differences = len(whole.columns) > 1
+    changes = changes_of(diff) if diff else ()
+    documented = documentation(whole.columns, lineages)
     return template.render(
-        headline=headline(shown, files),
-        warnings=warnings(every, files),
-        runs=[one.run for one in files],
-        columns=every,
+        headline=said(changes) if changes else headline(whole, files),
+        changes=changes,
+        narrowing=diff.narrowing if diff else "",
+        warnings=warnings(found, files),
+        runs=runs_of(files),
+        columns=found,
+        series=series,
+        every=series.columns,
+        whole=whole,
         matrix=shown,
         fits=len(shown.columns) <= FITTING_COLUMNS,
         differences=differences,
-        table=table_of(shown.columns, only_differences=differences),
-        counts=dict(zip((column.name for column in shown.columns), shown.counts, strict=True)),
-        facts=fact_groups(shown.columns),
-        findings=findings(shown),
-        gaps=gaps(shown.columns),
+        table=table_of(whole.columns, only_differences=differences),
+        documented=documented,
+        timeline=None if diff else timeline(lineages),
+        ports=None if diff else ports(lineages),
+        counts=dict(zip((column.name for column in whole.columns), whole.counts, strict=True)),
+        facts=fact_groups(whole.columns),
+        findings=gathered(findings(whole), lineages),
+        gaps=gaps(whole.columns, lineages),
         gaps_shown=SHOWN,
         score=score(files),
         ids_shown=SHOWN_IDS,
         agreement=agreement,
         verdicts=VERDICTS,
-        sentences={clause: sentence(clause) for clause in (*AXES, *CLAUSES)},
         suite=suite,
         style=Markup(style),
         script=Markup(script),
         style_hash=digest(style),
         script_hash=digest(script),
-        data=Markup(page_data(shown, cases)),
+        data=Markup(page_data(whole, cases, script_data(series), documented)),
     )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from bnspec.case import Case
 from bnspec.columns import Column
+from bnspec.report.documented import Documentation
 from bnspec.report.inputs import CasePool, Pool, rounded
-from bnspec.report.model import Matrix
+from bnspec.report.model import CLAUSE_ORDER, Matrix
 from bnspec.spec import AXES, CLAUSES, sentence
 
 SHOWN_CHARACTERS = 1_000_000
@@ -17,7 +18,11 @@ SHOWN_CHARACTERS = 1_000_000
 MESSAGE_CHARACTERS = 2000
 
 
-def page_data(shown: Matrix, cases: Mapping[str, Case]) -> str:
+AS_BEFORE = 1
+"""A cell that is the one before it: neighbouring versions mostly answer alike."""
+
+
+def page_data(shown: Matrix, cases: Mapping[str, Case], series: Mapping[str, Any], documented: Documentation) -> str:
     """Return the JSON of a page, safe inside a script element."""
     pool, answers = CasePool(), Pool()
     numbers = {  # what is folded comes last: where the room for inputs ends, it ends there
@@ -34,20 +39,25 @@ def page_data(shown: Matrix, cases: Mapping[str, Case]) -> str:
             extra, used = ({}, 0) if row is None else shown_extra(row, budget)
             budget -= used
             cells.append(0 if row is None else packed(row, answers, pool.texts, extra))
-        lines.append([line.id, numbers.get(line.id), cells])
+        told = [AS_BEFORE if n and cell == cells[n - 1] else cell for n, cell in enumerate(cells)]
+        lines.append([line.id, numbers.get(line.id), told, *said_of(line.id, documented, pool.texts)])
     return escaped(
         {
             "targets": [
                 {
                     "name": column.name,
                     "label": column.title,
+                    "head": column.label,
                     "detail": column.detail,
+                    "below": " · ".join(filter(None, (column.apart, column.detail))),
                     "command": command(column),
                 }
                 for column in shown.columns
             ],
-            "clauses": {clause: clause_data(clause) for clause in dict.fromkeys(x.clause for x in shown.lines)},
+            **series,
+            "clauses": {clause: clause_data(clause) for clause in sorted({x.clause for x in shown.lines}, key=place)},
             "lines": lines,
+            "claims": [[claim.variant, claim.said, who] for claim, who in documented.claims],
             "answers": answers.values,
             "texts": pool.texts.values,
             "cases": pool.cases.values,
@@ -56,6 +66,17 @@ def page_data(shown: Matrix, cases: Mapping[str, Case]) -> str:
             "margins": pool.margins.values,
         }
     )
+
+
+def said_of(id: str, documented: Documentation, texts: Pool) -> list[Any]:
+    """Return [numbers of claims, text of who documents nothing] for a question that is an axis, else nothing."""
+    said = documented.by_id.get(id)
+    return [] if said is None else [said.claims, texts.number(said.silent, said.silent)]
+
+
+def place(clause: str) -> tuple[int, str]:
+    """Return where a clause stands in the specification; what it does not know comes last."""
+    return CLAUSE_ORDER.get(clause, len(CLAUSE_ORDER)), clause
 
 
 def command(column: Column) -> str:

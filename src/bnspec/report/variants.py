@@ -1,7 +1,7 @@
 """How targets differ: the axes that they answer differently, with the situations merged where they can be."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,14 +36,14 @@ class AxisAnswers:
     question: str
     answers: tuple[tuple[Part, ...], ...]
 
-    @property
-    def odd(self) -> frozenset[int]:
-        """The numbers of the targets that do not answer what most do, where most agree."""
-        given = Counter(parts for parts in self.answers if any(part.is_variant for part in parts))
+    def odd(self, among: Collection[int]) -> frozenset[int]:
+        """Return the numbers of the targets that do not answer what most of some do, where most of those agree."""
+        decided = {n: parts for n, parts in enumerate(self.answers) if any(part.is_variant for part in parts)}
+        given = Counter(decided[n] for n in among if n in decided)
         most = [parts for parts, count in given.items() if count == max(given.values())]
         if len(most) != 1:
             return frozenset()
-        return frozenset(n for n, parts in enumerate(self.answers) if parts in given and parts != most[0])
+        return frozenset(n for n, parts in decided.items() if parts != most[0])
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnspec.columns import Column
+from bnspec.history import Lineage
 from bnspec.report.model import Line, Matrix
 from bnspec.report.score import score
+from bnspec.report.series import called
 from bnspec.results import FINDINGS, VERDICTS, Results
 
 NAMED = 3
@@ -22,6 +24,16 @@ class Finding:
     clause: str
     ids: tuple[str, ...]
     example: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """One verdict of the versions of a series on one clause: who, which ids, and what the newest of them said."""
+
+    who: str
+    verdict: str
+    ids: tuple[str, ...]
     message: str
 
 
@@ -108,6 +120,23 @@ def findings(shown: Matrix) -> tuple[Finding, ...]:
     order = list(VERDICTS)
     by_verdict = sorted(grouped, key=lambda key: (order.index(key[1]), key[0]))
     return tuple(finding(shown.columns[key[0]], key[1], key[2], grouped[key]) for key in by_verdict)
+
+
+def gathered(found: Sequence[Finding], lineages: Sequence[Lineage]) -> tuple[Gathered, ...]:
+    """Return findings with those of neighbouring versions together, the newest version's message with them."""
+    home = {stop.column.name: lineage.id for lineage in lineages for stop in lineage.stops}
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
+    for one in found:
+        alike.setdefault((home[one.column.name], one.verdict, one.clause), []).append(one)
+    return tuple(
+        Gathered(
+            called([one.column.name for one in same], lineages),
+            same[-1].verdict,
+            tuple(dict.fromkeys(id for one in same for id in one.ids)),
+            same[-1].message,
+        )
+        for same in alike.values()
+    )
 
 
 def finding(column: Column, verdict: str, clause: str, ids: Sequence[str]) -> Finding:

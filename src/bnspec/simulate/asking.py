@@ -122,6 +122,12 @@ class Asking:
         return {"parameter": parameters, "input": kind}.get(held, "float32")
 
     @cached_property
+    def passed(self) -> str | None:
+        """The half type through which the moving statistics and parameters pass; None where they are held as shown."""
+        through = "16" in self.input_type and self.of_types("precision.half-statistics") == "stored-rounded"
+        return self.input_type if through else None
+
+    @cached_property
     def keep(self) -> float:
         """The weight of the old statistic, where the average is not cumulative."""
         momentum = self.layer.momentum or {}

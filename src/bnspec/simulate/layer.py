@@ -12,6 +12,7 @@ from bnspec.formulas import Batch, Statistics
 from bnspec.reference import allowance as allow
 from bnspec.reference.statistics import Floats
 from bnspec.simulate.asking import Asking
+from bnspec.simulate.freezing import Freezing
 from bnspec.simulate.moving import Moving, mask_answer, of_x
 
 TRAINED = ("fit", "evaluate", "predict")
@@ -33,10 +34,7 @@ class SimulatedLayer:
         self.asking, self.case, self.layer = asking, asking.case, asking.layer
         self.moving = Moving(asking)
         self.step: Step = Step("nothing")
-        self.compiled = False
-        self.frozen = False
-        self.waiting: bool | None = None
-        self.broken = False
+        self.freezing = Freezing(asking)
         self.set: dict[str, str] = {}
         self.tracked = self.layer.tracked
         self.held: Statistics | None = None
@@ -47,8 +45,6 @@ class SimulatedLayer:
             self.parameters["scale"] = np.ones(self.layer.features)
         if self.layer.offset:
             self.parameters["offset"] = np.zeros(self.layer.features)
-        if self.layer.frozen:
-            self.set_frozen(True)
 
     def run(self, step: Step) -> Expectation:
         """Return what the step shows, and change the state as it does."""
@@ -112,9 +108,10 @@ class SimulatedLayer:
             return self.pinned(mode, structure.removeprefix("pinned-"))
         if structure == "plain-list":
             reached = self.asking.dialect.variant("modes.reach", by)
-            if reached == "yes-no-update" and mode == "train":
-                return "train-no-update"
-            return self.asking.of_place("modes.unstated") if reached == "no" else mode
+            if reached == "no":
+                return self.asking.of_place("modes.unstated")
+            reached_mode = "train-no-update" if mode == "train" else mode
+            return {"yes": mode, "yes-no-update": reached_mode}.get(reached, "raises")
         if structure not in ("user-layer", "user-model"):
             return mode
         variant = self.asking.dialect.variant("modes.nested", f"{structure}-{by}")
@@ -134,12 +131,13 @@ class SimulatedLayer:
     def call_as(self, mode: str, given: Mapping[str, Array], *, again: bool = False) -> Expectation:
         """A call in an effective mode: train, train-no-update, infer or raises."""
         x, mask = given["x"], given.get("mask")
-        if mode == "raises" or self.broken:
+        if mode == "raises" or self.freezing.broken:
             return RAISES
         if self.counts_nothing(x, mask) and self.asking.of_case("degenerate.empty") == "raises":
             self.last = Call(x, by_batch=True)
             return ANY if self.case.situation.startswith("gradient") else RAISES
-        normalise, update = ("moving", False) if mode == "infer" else ("batch", mode == "train")
+        normalise = "moving" if mode == "infer" else "batch"
+        update = mode == "train" and not self.freezing.halted
         if not self.tracked and mode == "infer":
             normalise = self.asking.of_case("stats.untracked-inference")
             if normalise == "raises":
@@ -147,7 +145,7 @@ class SimulatedLayer:
             normalise, update = ("moving" if normalise == "running" else "batch"), normalise == "batch-and-updates"
         elif not self.tracked:
             update = update and self.asking.of_case("stats.untracked-training") == "updates"
-        if self.frozen and mode != "infer":
+        if self.freezing.frozen and mode != "infer":
             normalise = self.asking.of_place("frozen.normalisation")
             update = self.asking.of_place("frozen.update") == "updates"
         if normalise == "moving":
@@ -187,7 +185,7 @@ class SimulatedLayer:
         answer = asking.of_case("stats.shared-layer")
         orders = {"once": (first,), "last-call": (second,), "reversed": (second, first)}
         batches = orders.get(answer, (first, second))
-        self.moving.push(*batches, together=answer == "summed")
+        self.moving.push(*batches, order={"summed": "together", "unordered": "none"}.get(answer, "in-turn"))
         return DONE
 
     def train_uncollected(self, x: Array) -> Expectation:
@@ -222,9 +220,12 @@ class SimulatedLayer:
         used = used or self.moving.now()
 
         def gradients() -> dict[str, Expected]:
-            return formulas.gradients(last.x, dy, used, self.layer, self.parameters, asking.arithmetic, through=through)
+            return formulas.gradients(
+                last.x, dy, used, self.layer, self.parameters, asking.arithmetic, through=through, passed=asking.passed
+            )
 
-        key = ("gradients", id(last.x), dy.tobytes(), used.key, self.parameters_key, asking.arithmetic, through)
+        asked = (asking.arithmetic, through, asking.passed)
+        key = ("gradients", id(last.x), dy.tobytes(), used.key, self.parameters_key, *asked)
         return asking.remember((*key, self.layer.epsilon), gradients)
 
     def empty_gradient(self) -> Expectation:
@@ -241,28 +242,16 @@ class SimulatedLayer:
 
     def freeze(self, step: Step) -> Expectation:
         """Freeze the layer or its parent."""
-        return self.change_frozen(True, str(step.options.get("where", "layer")))
+        return self.change_frozen(step, True)
 
     def unfreeze(self, step: Step) -> Expectation:
         """Unfreeze the layer or its parent."""
-        return self.change_frozen(False, str(step.options.get("where", "layer")))
+        return self.change_frozen(step, False)
 
-    def change_frozen(self, value: bool, where: str) -> Expectation:
-        """Freeze or unfreeze, as far as it reaches the layer."""
-        if where == "layer" or self.asking.of_case("frozen.reach") == "yes":
-            self.set_frozen(value)
-        return ANY if self.broken else DONE
-
-    def set_frozen(self, value: bool) -> None:
-        """Freeze or unfreeze, when the dialect does it: asked of the last change of a case that asks it."""
-        changes = [step for step in self.case.program if step.do in ("freeze", "unfreeze")]
-        last = not changes or self.step is changes[-1]
-        asked = last if "frozen.timing" in self.case.clauses else self.compiled
-        timing = self.asking.of_case("frozen.timing") if asked else "at-once"
-        if timing == "at-once":
-            self.frozen = value
-        self.waiting = value if timing == "at-compile" else None
-        self.broken = timing == "raises"
+    def change_frozen(self, step: Step, value: bool) -> Expectation:
+        """Freeze or unfreeze; where that breaks the layer, it may say so at once."""
+        self.freezing.change(step, value)
+        return ANY if self.freezing.broken else DONE
 
     def set_mode(self, step: Step) -> Expectation:
         """Set the mode of the layer or of its parent."""
@@ -293,18 +282,20 @@ class SimulatedLayer:
         asking = self.asking
         clamped = asking.of_place("precision.moments") == "one-pass-clamped"
 
+        def read(statistics: Statistics, name: str) -> Expected:
+            return formulas.stored(
+                getattr(statistics.state, name),
+                getattr(statistics, f"{name}_allowance"),
+                exact=self.case.exact,
+                dtype=asking.state_type,
+                clamped=clamped and name == "variance",
+            )
+
         def state() -> Expectation:
             count = Expected(np.array(float(moving.state.count)), np.array(0.0), None, counter=True)
-            bounds = {"mean": moving.mean_allowance, "variance": moving.variance_allowance}
             shown = {
-                name: formulas.stored(
-                    getattr(moving.state, name),
-                    bound,
-                    exact=self.case.exact,
-                    dtype=asking.state_type,
-                    clamped=clamped and name == "variance",
-                )
-                for name, bound in bounds.items()
+                name: replace(read(moving, name), others=tuple(read(other, name) for other in moving.others))
+                for name in ("mean", "variance")
             }
             return values(**parameters, **shown, count=count)
 

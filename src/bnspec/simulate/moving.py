@@ -16,10 +16,13 @@ from bnspec.spec import UndefinedError
 
 @dataclass(frozen=True)
 class Update:
-    """An update that is due: its batches, in the order of the calls; together: all from the same old value."""
+    """An update that is due: its batches, in the order in which they enter.
+
+    order: `in-turn`; `together`, all from the same old value; or `none`: any that there can be.
+    """
 
     batches: tuple[Batch, ...]
-    together: bool = False
+    order: str = "in-turn"
 
 
 class Moving:
@@ -34,12 +37,13 @@ class Moving:
         self.written: dict[str, Floats] = {}
         self.overwritten = False
         self.reached: Statistics | None = None
+        self.accumulators: tuple[Statistics, ...] = ()
         self.pending: list[Update] = []
         self.started: Statistics | None = None
 
-    def push(self, *batches: Batch, together: bool = False) -> None:
+    def push(self, *batches: Batch, order: str = "in-turn") -> None:
         """Let batches enter the moving statistics when these are next seen."""
-        self.pending.append(Update(batches, together))
+        self.pending.append(Update(batches, order))
 
     def now(self) -> Statistics:
         """Return the moving statistics after every update so far."""
@@ -95,16 +99,33 @@ class Moving:
         """
         if all(batch.empty and self.asking.of_case("degenerate.empty") == "unchanged" for batch in update.batches):
             return moving
-        if self.overwritten and self.asking.of_place("state.complete") == "hidden":
-            moving = self.reached or self.fresh()
+        hidden = self.overwritten and self.asking.of_place("state.complete") == "hidden"
         self.overwritten = False
-        if update.together:
+        if update.order == "none":
+            return self.in_any_order(moving, update.batches, hidden)
+        if hidden:
+            moving = self.reached or self.fresh()
+        if update.order == "together":
             self.reached = summed(moving, [self.moved(moving, batch) for batch in update.batches])
         else:
             for batch in update.batches:
                 moving = self.moved(moving, batch)
             self.reached = moving
         return self.reached
+
+    def in_any_order(self, moving: Statistics, batches: Sequence[Batch], hidden: bool) -> Statistics:
+        """Return what two updates without an order may leave; where the state is hidden each has its own accumulator.
+
+        Two that both read before either writes add their changes to the same old value.
+        """
+        if hidden:
+            accumulators = self.accumulators or (self.fresh(),) * len(batches)
+            self.accumulators = tuple(self.moved(*pair) for pair in zip(accumulators, batches, strict=True))
+            alone = ways = self.accumulators
+        else:
+            alone = tuple(self.moved(moving, batch) for batch in batches)
+            ways = tuple(self.moved(first, second) for first, second in zip(alone, batches[::-1], strict=True))
+        return replace(ways[0], others=(*ways[1:], summed(moving, alone)))
 
     def moved(self, moving: Statistics, batch: Batch) -> Statistics:
         """Return the moving statistics after one batch."""
@@ -116,6 +137,7 @@ class Moving:
         if np.isnan(weight):
             raise UndefinedError(f"at keep = {keep:g} the weight of a {asking.averaging} average is 0/0")
         entered = self.entered(batch, single)
+        held = asking.passed or asking.state_type
 
         def move() -> Statistics:
             return formulas.moved(
@@ -126,10 +148,10 @@ class Moving:
                 weight=weight,
                 kind=kind,
                 entered=entered,
-                dtype=asking.state_type,
+                dtype=held,
             )
 
-        key = ("moved", moving.key, batch.key, kind, *entered, weight, asking.moving_arithmetic, asking.state_type)
+        key = ("moved", moving.key, batch.key, kind, *entered, weight, asking.moving_arithmetic, held)
         return asking.remember(key, move)
 
     def entered(self, batch: Batch, single: bool) -> tuple[str, str]:

@@ -23,20 +23,13 @@ class SimulatedTrainer(SimulatedLayer):
 
     def prepare(self, step: Step) -> Expectation:
         """Compile."""
-        self.compile()
+        self.freezing.compile()
         return DONE
-
-    def compile(self) -> None:
-        """Let what waited for it become effective."""
-        self.compiled = True
-        if self.waiting is not None:
-            self.frozen, self.waiting = self.waiting, None
 
     def fit(self, step: Step) -> Expectation:
         """Fit epochs of one or several batches: the loss that is reported of each, the updates."""
-        if not self.compiled:
-            self.compile()
-        if self.broken:
+        self.compile_once()
+        if self.freezing.broken:
             return RAISES
         x, target, losses = step.arrays["x"], step.arrays["target"], []
         parts = [self.part(x, target, n) for n in range(step.options.get("batches", 1))]
@@ -54,6 +47,11 @@ class SimulatedTrainer(SimulatedLayer):
         expected, bound = np.transpose(losses)
         return values(loss=Expected(expected, bound, None))
 
+    def compile_once(self) -> None:
+        """Compile where nobody has: the first step of the trainer does."""
+        if not self.freezing.compiled:
+            self.freezing.compile()
+
     def part(self, x: Array, target: Array, number: int) -> tuple[Array, Array]:
         """Return one of the equal batches of an epoch; it is kept, for batches are known by identity."""
         size = len(x) // self.step.options.get("batches", 1)
@@ -62,7 +60,7 @@ class SimulatedTrainer(SimulatedLayer):
 
     def learn(self, x: Array, target: Array, rate: float) -> tuple[float, float] | None:
         """Train one batch: the loss that is reported and its allowance, or None where it raises."""
-        learns = bool(rate) and not self.frozen
+        learns = bool(rate) and not self.freezing.frozen
         mode, asked = self.nested("train"), self.step
         if learns:
             self.step = replace(asked, asked=None)  # the output decides the gradient, whether it is asked or not
@@ -96,8 +94,7 @@ class SimulatedTrainer(SimulatedLayer):
 
     def evaluate(self, step: Step) -> Expectation:
         """Evaluate: the loss in inference, unless the mode is stuck."""
-        if not self.compiled:
-            self.compile()
+        self.compile_once()
         shown = self.call_as(self.nested("infer"), step.arrays)
         if shown.kind != "values":
             return shown
@@ -106,6 +103,5 @@ class SimulatedTrainer(SimulatedLayer):
 
     def predict(self, step: Step) -> Expectation:
         """Predict: inference, unless the mode is stuck."""
-        if not self.compiled:
-            self.compile()
+        self.compile_once()
         return self.call_as(self.nested("infer"), step.arrays)

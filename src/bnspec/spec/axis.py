@@ -15,6 +15,7 @@ class Axis:
     accuracy: the variants are classes of accuracy, the tightest first: each allows what the one before does
     and more, so the first that fits is the answer. classes: how many of them are sound; a worse one is
     `imprecise`.
+    otherwise: the variant that is the answer only where no other one fits: it may show what another one does.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Axis:
     accuracy: bool = False
     assumed: bool = False
     classes: int = 1
+    otherwise: str = ""
 
     @property
     def sound(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ BEHAVIOUR = (
             "sample": "v·N/(N−1)",
             "sample-epsilon": "v·N/(N−1−ε)",
             "sample-twice": "v·N/(N−1)·N/(N−1−ε)",
+            "sample-epsilon-padded": "(v + ε)·N/(N−1−ε): the ε of the root is in it",
         },
     ),
     Axis(
@@ -74,8 +75,10 @@ BEHAVIOUR = (
             "once": "updated by the first call alone",
             "summed": "both updates computed from the old value, both applied",
             "reversed": "updated by each call, the last one first",
+            "unordered": "any of these, from step to step another: the updates run in no order",
         },
         by_place=False,
+        otherwise="unordered",
     ),
     Axis(
         "stats.no-gradient",
@@ -178,6 +181,7 @@ BEHAVIOUR = (
             "yes": "yes",
             "yes-no-update": "yes, but its moving statistics never change",
             "no": "no: it does what it does when nobody says a mode",
+            "raises": "an error",
         },
         by_place=False,
     ),
@@ -211,8 +215,13 @@ BEHAVIOUR = (
     Axis(
         "frozen.reach",
         "Freezing the parent freezes the layer in it:",
-        {"yes": "yes", "no": "no"},
+        {
+            "yes": "yes",
+            "update-only": "by half: its moving statistics stay, but the batch's still normalise",
+            "no": "no",
+        },
         by_place=False,
+        otherwise="update-only",
     ),
     Axis(
         "gradient.statistics",

@@ -116,6 +116,7 @@ NUMBERS = (
         "Half-precision input: the batch's statistics are computed in",
         {
             "float32": "float32, and used so",
+            "stored-rounded": "float32, and used so; what is stored, and parameters, pass through the input's type",
             "rounded": "float32, and rounded to the input's type before they are used",
             "input": "the input's own type",
         },

@@ -1,6 +1,6 @@
 """What an adapter is: a program's steps, translated into one API of one framework, and nothing more."""
 
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -129,9 +129,29 @@ class Adapter:
         """Return defaults, names and order of the state, dtypes: plain JSON values."""
         return {}
 
+    def load_state(self, path: str) -> Arrays:
+        """Return the arrays of a file in the framework's own format, of whatever layers, by their names in it."""
+        raise self.unsupported("load_state")
+
+    def save_state(self, path: str, state: Mapping[str, Any]) -> None:
+        """Write arrays to a file in the framework's own format, under these names and in this order."""
+        raise self.unsupported("save_state")
+
     def unsupported(self, step: str) -> Unsupported:
         """Return the exception for a step that the API has no words for."""
         return Unsupported("the adapter %s has no %s" % (self.name, step))
+
+
+def switches(arguments: Callable[[Mapping[str, bool]], Mapping[str, Any]]) -> Dict[str, Any]:
+    """Return the constructor's arguments that say which parameters there are; None where it cannot say it."""
+    found = {}  # type: Dict[str, Any]
+    names = (("both", True, True), ("scale", True, False), ("offset", False, True), ("neither", False, False))
+    for name, scale, offset in names:
+        try:
+            found[name] = dict(arguments({"scale": scale, "offset": offset}))
+        except Unsupported:
+            found[name] = None
+    return found
 
 
 class Trainer(Adapter):

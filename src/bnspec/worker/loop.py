@@ -224,7 +224,12 @@ def perform(
         return dict(layer.backward(given["dy"]))
     if do == "get_state":
         return dict(layer.get_state())
-    if do == "set_state":
+    if do == "load_state":
+        found = {str(name): np.asarray(value) for name, value in layer.load_state(**options).items()}
+        return {name: value for name, value in found.items() if travels(value)}
+    if do == "save_state":
+        layer.save_state(options["path"], given)
+    elif do == "set_state":
         layer.set_state(given)
     elif do == "snapshot":
         kept["snapshot"] = layer.snapshot()
@@ -262,11 +267,16 @@ def keep_results(given_back: Mapping[str, Any], results: List[Any]) -> Dict[str,
             continue
         # A copy: a layer that updates in place must not change what an earlier step showed.
         array = np.array(value)
-        if array.dtype.name not in TRAVELLING and array.dtype != BFLOAT16:
+        if not travels(array):
             raise AdapterFault("%s is %s of dtype %s; expected an array" % (name, type(value), array.dtype))
         places[str(name)] = len(results)
         results.append(array)
     return places
+
+
+def travels(array: Any) -> bool:
+    """Return whether an array is of a type that can be sent."""
+    return array.dtype.name in TRAVELLING or bool(array.dtype == BFLOAT16)
 
 
 def check_fault(adapter: Any, error: Exception) -> None:

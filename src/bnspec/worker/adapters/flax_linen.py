@@ -111,7 +111,9 @@ class Linen(AnyFlax):
 
     def facts(self):
         state = ["%s/%s" % (kind, name) for kind, values in self.variables.items() for name in values]
-        return dict(self.facts_of(nn.BatchNorm), state=state)
+        paths = {name: "%s/*/%s" % place for name, place in STATE.items()}
+        own = {"constructor": "flax.linen.BatchNorm({arguments})", "state paths": paths}
+        return dict(self.facts_of(nn.BatchNorm), state=state, **own)
 
 
 def nested(path, values):

@@ -1,12 +1,14 @@
 """What Flax's two APIs share: the constructor's arguments, JAX's devices and types, and what neither can say."""
 
 import inspect
+from typing import Any
 
+import flax.serialization
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnspec.worker.adapter import Adapter, Unsupported
+from bnspec.worker.adapter import Adapter, Unsupported, switches
 
 
 class AnyFlax(Adapter):
@@ -53,6 +55,24 @@ class AnyFlax(Adapter):
         mask = mask.reshape((1,) * (rank - 1 - mask.ndim) + mask.shape)
         return {"mask": jnp.asarray(np.expand_dims(mask, self.layer["axis"] % rank))}
 
+    def load_state(self, path):
+        with open(path, "rb") as file:
+            held = flax.serialization.msgpack_restore(file.read())
+        if not isinstance(held, dict):
+            raise Unsupported("the file holds a %s; expected a tree of dictionaries" % type(held).__name__)
+        return {"/".join(map(str, names)): np.asarray(leaf) for names, leaf in leaves(held, ())}
+
+    def save_state(self, path, state):
+        tree: Any = {}
+        for name, value in state.items():
+            within, _, last = name.rpartition("/")
+            branch = tree
+            for part in within.split("/") if within else ():
+                branch = branch.setdefault(part, {})
+            branch[last] = value
+        with open(path, "wb") as file:
+            file.write(flax.serialization.msgpack_serialize(tree))
+
     def facts_of(self, batch_norm):
         """Return the facts of a class and of this layer of it."""
         given = inspect.signature(batch_norm.__init__).parameters
@@ -67,11 +87,23 @@ class AnyFlax(Adapter):
             "counter": None,
             "arguments": [name for name in given if name not in ("self", "parent", "name")],
             "call arguments": [name for name in inspect.signature(batch_norm.__call__).parameters if name != "self"],
+            "argument names": {"axis": "axis", "momentum": "momentum", "epsilon": "epsilon"},
+            "parameter switches": switches(lambda has: {"use_scale": has["scale"], "use_bias": has["offset"]}),
+            "mode words": {mode: "layer(x, use_running_average=%s)" % (mode == "infer") for mode in ("train", "infer")},
         }
 
 
+def leaves(held, names):
+    """Yield the arrays of nested dictionaries, with the names on the way to each."""
+    for name, value in held.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*names, name))
+        elif hasattr(value, "dtype"):
+            yield (*names, name), value
+
+
 def arguments(layer):
-    """Return the constructor's arguments that both APIs have; the default types stay unsaid."""
+    """Return the constructor's arguments that both APIs have; the default types, and integers, stay unsaid."""
     types = layer["dtypes"]
     given = {
         "axis": layer["axis"],
@@ -79,7 +111,7 @@ def arguments(layer):
         "use_scale": layer["scale"],
         "use_bias": layer["offset"],
     }
-    if set(types.values()) != {"float32"}:
+    if set(types.values()) != {"float32"} and "int" not in types["compute"]:
         given.update(dtype=jnp.dtype(types["compute"]), param_dtype=jnp.dtype(types["parameters"]))
     return dict(given, **momentum(layer["momentum"]), **said(layer["mode"]))
 

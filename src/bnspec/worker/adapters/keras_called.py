@@ -14,7 +14,6 @@ NUMBERS = itertools.count(1)
 class CalledKeras(AnyKeras):
     """BatchNormalization that computes, and moves its statistics, in the call."""
 
-    executions = ("eager",)
     y: Any = None
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):

@@ -48,11 +48,12 @@ class Keras(CalledKeras):
 
 
 class TfKeras(Keras):
-    """tf.keras.layers.BatchNormalization."""
+    """tf.keras.layers.BatchNormalization. It takes the fused kernel where there is one; `unfused`: never."""
 
     name = "tf.keras"
     package = "tensorflow"
     environ = {"KERAS_HOME": "/dev/null", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    executions = ("eager", "unfused")
 
     @staticmethod
     def namespace():
@@ -60,7 +61,24 @@ class TfKeras(Keras):
 
     def types(self):
         options = super().types()
-        if "mixed" in options.get("dtype", "") and not hasattr(tf.keras.mixed_precision, "Policy"):
+        if "mixed" in options.get("dtype", "") and not hasattr(self.namespace().mixed_precision, "Policy"):
             # 2.4 made policies public, and took their names from then on.
             options["dtype"] = tf.keras.mixed_precision.experimental.Policy(options["dtype"])
         return options
+
+    def kernel(self):
+        return {"fused": False} if self.execution == "unfused" else {}
+
+
+class TfKerasPackage(TfKeras):
+    """tf_keras.layers.BatchNormalization: what tf.keras was up to 2.15, as a package of its own."""
+
+    name = "tf-keras"
+    package = "tf-keras"
+    environ = {"KERAS_HOME": "/dev/null", "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+    @staticmethod
+    def namespace():
+        import tf_keras
+
+        return tf_keras

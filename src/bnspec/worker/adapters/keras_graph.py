@@ -1,72 +1,67 @@
-"""Keras before TensorFlow 2: a graph, a session, and updates that somebody has to run."""
+"""Keras before TensorFlow 2: a graph that K.function runs, and updates that somebody has to hand to it."""
 
-import keras
-import keras.backend as K  # noqa: N812 - the name that everybody gave it
-import tensorflow as tf
+import inspect
+from typing import Any, Tuple
 
 from bnspec.worker.adapter import Unsupported
 from bnspec.worker.adapters.keras_models import SUBCLASSED, user_classes
 from bnspec.worker.adapters.keras_shared import NAMES, AnyKeras
 
 
-class UserLayer(keras.layers.Layer):
-    """A user's layer around the layer; `call` knows no modes. Weights are not found: users listed them."""
+class GraphKeras(AnyKeras):
+    """BatchNormalization in a graph, as every backend makes one; a subclass says which Keras and which backend."""
 
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-
-    def build(self, input_shape):
-        self._trainable_weights = self.inner.trainable_weights
-        super().build(input_shape)
-
-    def call(self, inputs):
-        return self.inner(inputs)
-
-    def compute_output_shape(self, input_shape):
-        return self.inner.compute_output_shape(input_shape)
-
-
-class KerasGraph(AnyKeras):
-    """keras.layers.BatchNormalization. KERAS_HOME keeps the settings of the user's home out."""
-
-    name = "keras"
-    package = "keras"
-    environ = {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": "/dev/null", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    executions = ("graph",)
+    executions: Tuple[str, ...] = ("graph",)
 
     def __init__(self, layer, *, structure="bare", execution="graph", device="cpu"):
         self.y = self.gradients = None
+        self.functions = {}
         super().__init__(layer, structure=structure, execution=execution, device=device)
         if structure not in SUBCLASSED:
             self.connect()
 
-    @classmethod
-    def has_device(cls, device):
-        return tf.test.is_gpu_available()
+    @staticmethod
+    def namespace():
+        import keras
+
+        return keras
 
     def start(self):
+        keras = self.namespace()
+        self.K = keras.backend
+        self.choose_type()
+        self.clear()
+        return keras
+
+    def choose_type(self):
+        """Tell Keras the one type that it has for everything."""
         kinds = {kind for kind in self.layer["dtypes"].values() if "float" in kind}
         if len(kinds) > 1:
             raise Unsupported("this keras has one type for everything, floatx")
         if "bfloat16" in kinds:
             raise Unsupported("this keras knows no bfloat16")
-        K.set_floatx(kinds.pop())
-        K.clear_session()  # the graph of the layer before; its session closes with it
-        options = {"device_count": {"GPU": 0}} if self.device == "cpu" else {}
-        K.set_session(tf.Session(config=tf.ConfigProto(**options)))
-        return keras
+        self.K.set_floatx(kinds.pop())
 
     def types(self):
         return {}
 
+    def clear(self):
+        """Leave the graph of the layer before."""
+        raise NotImplementedError
+
     def users(self):
-        return dict(user_classes(keras), **{"user-layer": UserLayer})
+        if self.structure in SUBCLASSED and "inputs" in inspect.signature(self.keras.models.Model.__init__).parameters:
+            raise Unsupported("Model of this release cannot be subclassed; 2.2.0 was the first where it can")
+        classes = user_classes(self.keras)
+        if self.keras.layers.Layer.__setattr__ is object.__setattr__:
+            # Weights in a layer's layer were not found before Keras 2.3.0 and tf.keras of 1.13: users listed them.
+            classes = dict(classes, **{"user-layer": listing(classes["user-layer"])})
+        return classes
 
     def connect(self):
         """Make the graph's input and output, once: what changes later must act on this graph."""
         if self.structure in SUBCLASSED:
-            self.x = K.placeholder(shape=self.shape)
+            self.x = self.K.placeholder(shape=self.shape)
             self.y = self.outer(self.x)
         else:
             # The trainer's own: a second call of the layer would make a second set of updates.
@@ -79,28 +74,48 @@ class KerasGraph(AnyKeras):
             raise Unsupported("this keras has no recomputation")
         if self.y is None:
             self.connect()
-        updates = self.outer.updates if mode == "train" and collect else []
-        self.feed = {self.x: x}
-        if mode is not None:
-            self.feed[K.learning_phase()] = mode == "train"
-        return K.get_session().run([self.y, updates], self.feed)[0]
+        self.fed = [x] if mode is None else [x, int(mode == "train")]
+        return self.run("y", [self.y], updates=mode == "train" and collect)[0]
 
     def backward(self, dy):
         if self.gradients is None:
-            self.dy = K.placeholder(shape=self.shape)
             sources = {name: v for name, v in self.variables().items() if name in ("scale", "offset")}
             sources["x"] = self.x
-            found = tf.gradients(self.y, list(sources.values()), grad_ys=self.dy)
+            self.dy = self.K.placeholder(shape=self.shape, dtype=self.K.dtype(self.y))
+            found = self.K.gradients(self.K.sum(self.y * self.dy), list(sources.values()))
             self.gradients = {name: found[i] for i, name in enumerate(sources) if found[i] is not None}
-        feed = dict(self.feed)
-        feed[self.dy] = dy
-        return K.get_session().run(self.gradients, feed)
+        return dict(zip(self.gradients, self.run("gradients", list(self.gradients.values()), (self.dy, dy))))
+
+    def run(self, name, outputs, *more, updates=False):
+        """Return outputs of the last call's x and mode, if one was said, and of more inputs, by K.function."""
+        key = (name, len(self.fed), updates)
+        if key not in self.functions:
+            inputs = [self.x, self.K.learning_phase()][: len(self.fed)] + [placeholder for placeholder, _ in more]
+            self.functions[key] = self.K.function(inputs, outputs, updates=self.updates() if updates else [])
+        return self.functions[key](self.fed + [value for _, value in more])
+
+    def updates(self):
+        """Return the updates that the trainer would run."""
+        return self.outer.updates
+
+    def set_trainable(self, where, value):
+        super().set_trainable(where, value)
+        self.functions.clear()  # what is frozen decides which updates there are
 
     def get_state(self):
-        return K.get_session().run(self.variables())
+        variables = self.variables()
+        return dict(zip(variables, self.K.batch_get_value(list(variables.values()))))
 
     def set_state(self, state):
-        K.batch_set_value([(getattr(self.bn, NAMES[name]), value) for name, value in state.items()])
+        self.K.batch_set_value([(getattr(self.bn, NAMES[name]), value) for name, value in state.items()])
 
-    def facts(self):
-        return dict(super().facts(), tensorflow=tf.__version__)
+
+def listing(user_layer: Any) -> Any:
+    """Return a user's layer that lists the weights of the one inside."""
+
+    class ListingLayer(user_layer):
+        def build(self, input_shape):
+            self._trainable_weights = self.inner.trainable_weights
+            super().build(input_shape)
+
+    return ListingLayer

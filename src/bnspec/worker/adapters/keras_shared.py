@@ -3,11 +3,21 @@
 import inspect
 from typing import Any
 
-from bnspec.worker.adapter import Unsupported
+from bnspec.worker.adapter import Unsupported, switches
 from bnspec.worker.adapters.keras_models import surround
 from bnspec.worker.adapters.keras_trainer import KerasTrainer
 
 NAMES = {"mean": "moving_mean", "variance": "moving_variance", "scale": "gamma", "offset": "beta"}
+
+SPELLED = {"tf.keras": "tf.keras", "tf-keras": "tf_keras"}
+"""How users call the namespace, by adapter, where it is not `keras`."""
+
+WORDS = {
+    "argument names": {"axis": "axis", "momentum": "momentum", "epsilon": "epsilon"},
+    "parameter switches": switches(lambda has: {"scale": has["scale"], "center": has["offset"]}),
+    "mode words": {"train": "layer(x, training=True)", "infer": "layer(x, training=False)"},
+}
+"""What a user writes, as facts tell it."""
 
 
 class AnyKeras(KerasTrainer):
@@ -24,6 +34,7 @@ class AnyKeras(KerasTrainer):
             raise Unsupported("keras is told the mode in the call, not in the constructor")
         self.keras = self.start()
         options = dict(self.types(), **momentum(layer["momentum"]))
+        options.update(self.kernel(), name="batch_normalization")  # else numbered, and the number is in its errors
         if layer["frozen"]:
             options["trainable"] = False
         self.bn = self.keras.layers.BatchNormalization(
@@ -60,6 +71,10 @@ class AnyKeras(KerasTrainer):
             return {}
         return {"dtype": kind if dtypes["parameters"] == kind else "mixed_" + kind}
 
+    def kernel(self):
+        """Return the constructor's argument for the kernel, where the execution says which."""
+        return {}
+
     def functional(self, inner):
         """Return a functional model of one layer."""
         inputs = self.keras.layers.Input(self.shape[1:], dtype=self.layer["dtypes"]["input"])
@@ -94,6 +109,12 @@ class AnyKeras(KerasTrainer):
         places = {id(variable): place for place, variable in enumerate(self.bn.weights)}
         return {name: held[places[id(variable)]] for name, variable in self.variables().items()}
 
+    def load_state(self, path):
+        # Not above: Keras works without h5py, which only its files need.
+        from bnspec.worker.adapters.keras_files import arrays_in
+
+        return arrays_in(path, [short(variable) for variable in self.bn.weights])
+
     def facts(self):
         default = self.keras.layers.BatchNormalization()
         return {
@@ -106,9 +127,17 @@ class AnyKeras(KerasTrainer):
             "state": [short(variable) for variable in self.bn.weights],
             "trainable state": [short(variable) for variable in self.bn.trainable_weights],
             "parameters dtype": str(self.get_state()["mean"].dtype),
-            "arguments": list(inspect.signature(type(default)).parameters),
+            "arguments": list(inspect.signature(default.__init__).parameters),
             "call arguments": list(inspect.signature(default.call).parameters),
+            "constructor": "%s.layers.BatchNormalization({arguments})" % SPELLED.get(self.name, "keras"),
+            **WORDS,
+            "state paths": paths([short(variable) for variable in self.bn.weights]),
         }
+
+
+def paths(state):
+    """Return how a file of arrays names a layer's state, by our names and in the order of its weights."""
+    return {name: "*/" + own for own in state for name in NAMES if NAMES[name] == own}
 
 
 def short(variable):

@@ -2,9 +2,13 @@
 
 import onnxruntime
 
+from bnspec.worker.adapter import Unsupported
 from bnspec.worker.adapters.onnx_shared import AnyOnnx
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+# 1.8 was built without the operator's training mode (onnxruntime PR 7703); 1.9 has it again (PR 8269).
+TRAINS = not onnxruntime.__version__.startswith("1.8.")
 
 
 class OnnxRuntime(AnyOnnx):
@@ -16,6 +20,11 @@ class OnnxRuntime(AnyOnnx):
     @classmethod
     def has_device(cls, device):
         return PROVIDERS[device] in onnxruntime.get_available_providers()
+
+    def call(self, mode, x, **options):
+        if mode == "train" and not TRAINS:
+            raise Unsupported("this release of ONNX Runtime is built without the operator's training mode")
+        return super().call(mode, x, **options)
 
     def compiled(self, model):
         return onnxruntime.InferenceSession(model.SerializeToString(), providers=[PROVIDERS[self.device]])

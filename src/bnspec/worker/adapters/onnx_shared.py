@@ -5,6 +5,7 @@ exporters do, and carry what a training call hands out.
 """
 
 import importlib.util
+import json
 
 import numpy as np
 import onnx
@@ -122,6 +123,7 @@ class AnyOnnx(Adapter):
 
     def facts(self):
         schema = onnx.defs.get_schema("BatchNormalization", OPSET)
+        inputs = [parameter.name for parameter in schema.inputs]
         defaults = {name: helper.get_attribute_value(a.default_value) for name, a in schema.attributes.items()}
         return {
             "momentum": defaults["momentum"],
@@ -129,11 +131,16 @@ class AnyOnnx(Adapter):
             "axis": 1,
             "opset": OPSET,
             "arguments": list(defaults),
-            "state": [parameter.name for parameter in schema.inputs][1:],
+            "state": inputs[1:],
             "initial values": "none: the caller gives them",
             "counter": None,
-            "call arguments": [parameter.name for parameter in schema.inputs],
+            "call arguments": inputs,
             "results": [parameter.name for parameter in schema.outputs],
+            "constructor": 'onnx.helper.make_node("BatchNormalization", %s, ["Y"], {arguments})' % json.dumps(inputs),
+            "argument names": {"momentum": "momentum", "epsilon": "epsilon"},
+            "parameter switches": {"both": {}, "scale": None, "offset": None, "neither": None},
+            "mode words": {"train": "training_mode=1", "infer": "training_mode=0"},
+            "state paths": {name: "*." + inputs[1 + i] for i, name in enumerate(INPUTS)},
             "types": {c.type_param_str: list(c.allowed_type_strs) for c in schema.type_constraints},
         }
 

@@ -87,4 +87,12 @@ class Reference(Adapter):
         self.state = reference.State(mean, variance, self.state.count)
 
     def facts(self):
-        return {"momentum": 0.99, "epsilon": "required", "state": ["mean", "variance", "scale", "offset"]}
+        state = ["mean", "variance", "scale", "offset"]
+        return {
+            "momentum": 0.99,
+            "epsilon": "required",
+            "state": state,
+            "argument names": {"axis": "axis", "momentum": "keep", "epsilon": "epsilon"},
+            "mode words": {"train": "reference.training_step", "infer": "reference.normalize"},
+            "state paths": {name: "*." + name for name in state},
+        }

@@ -9,6 +9,7 @@ from bnspec.worker.adapter import Unsupported
 from bnspec.worker.adapters.tf_nn import TfNN
 
 FUSED = tf.compat.v1.nn.fused_batch_norm
+STATE = ("scale", "offset", "mean", "variance")
 FORMATS = {(4, 1): "NCHW", (4, 3): "NHWC", (5, 1): "NCDHW", (5, 4): "NDHWC"}
 
 
@@ -54,7 +55,16 @@ class TfFused(TfNN):
     def facts(self):
         parameters = inspect.signature(FUSED).parameters
         default = parameters["exponential_avg_factor"].default
-        return {"momentum": default, "epsilon": parameters["epsilon"].default, "arguments": list(parameters)}
+        return {
+            "momentum": default,
+            "epsilon": parameters["epsilon"].default,
+            "arguments": list(parameters),
+            "constructor": "tf.compat.v1.nn.fused_batch_norm(x, {arguments})",
+            "argument names": {"momentum": "exponential_avg_factor", "epsilon": "epsilon"},
+            "parameter switches": {"both": {}, "scale": None, "offset": None, "neither": None},
+            "mode words": {"train": "is_training=True", "infer": "is_training=False"},
+            "state paths": {name: "*/" + name for name in parameters if name in STATE},
+        }
 
 
 def average(asked):

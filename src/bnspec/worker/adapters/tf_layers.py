@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnspec.worker.adapter import Adapter, Unsupported
-from bnspec.worker.adapters.keras_shared import NAMES, momentum
+from bnspec.worker.adapters.keras_shared import NAMES, WORDS, momentum, paths, short
 
 V1 = tf
 if tf.__version__ >= "2":
@@ -154,4 +154,7 @@ class TfLayers(Adapter):
             "arguments": list(inspect.signature(type(default)).parameters),
             "call arguments": list(inspect.signature(default.call).parameters),
             "tensorflow": tf.__version__,
+            "constructor": "%s.layers.BatchNormalization({arguments})" % ("tf" if V1 is tf else "tf.compat.v1"),
+            **WORDS,
+            "state paths": paths([short(variable) for variable in self.bn.variables]),
         }

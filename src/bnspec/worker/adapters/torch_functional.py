@@ -81,4 +81,8 @@ class TorchFunctional(AnyTorch):
             "counter": None,
             "call arguments": list(given),
             "threads": torch.get_num_threads(),
+            "constructor": "torch.nn.functional.batch_norm(x, running_mean, running_var, weight, bias, {arguments})",
+            "argument names": {"momentum": "momentum", "epsilon": "eps"},
+            "mode words": {"train": "training=True", "infer": "training=False"},
+            "state paths": {n: "*." + own for own in given for n in ARGUMENTS if ARGUMENTS[n] == own},
         }

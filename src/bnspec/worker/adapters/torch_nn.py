@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 import torch
 
-from bnspec.worker.adapter import Unsupported
+from bnspec.worker.adapter import Unsupported, switches
 from bnspec.worker.adapters.torch_modules import AROUND
 from bnspec.worker.adapters.torch_shared import AnyTorch, array, momentum
 
@@ -31,7 +31,7 @@ class TorchNN(AnyTorch):
         super().__init__(layer, structure=structure, execution=execution, device=device)
         if structure not in AROUND:
             raise Unsupported("a call of a torch module says no mode")
-        kind = {4: torch.nn.BatchNorm2d, 5: torch.nn.BatchNorm3d}.get(layer["rank"], torch.nn.BatchNorm1d)
+        kind = kind_of(layer["rank"])
         self.bn = kind(
             layer["features"],
             eps=layer["epsilon"],
@@ -120,7 +120,17 @@ class TorchNN(AnyTorch):
             "arguments": list(inspect.signature(torch.nn.BatchNorm1d.__init__).parameters)[1:],
             "call arguments": list(inspect.signature(torch.nn.BatchNorm1d.forward).parameters)[1:],
             "threads": torch.get_num_threads(),
+            "constructor": {"rank%d" % n: "torch.nn.%s({arguments})" % kind_of(n).__name__ for n in (2, 3, 4, 5)},
+            "argument names": {"features": "num_features", "momentum": "momentum", "epsilon": "eps"},
+            "parameter switches": switches(lambda layer: affine(torch.nn.BatchNorm1d, layer)),
+            "mode words": {"train": "layer.train()", "infer": "layer.eval()"},
+            "state paths": {n: "*." + own for own in default.state_dict() for n in STATE if STATE[n] == own},
         }
+
+
+def kind_of(rank):
+    """Return the class for a rank."""
+    return {4: torch.nn.BatchNorm2d, 5: torch.nn.BatchNorm3d}.get(rank, torch.nn.BatchNorm1d)
 
 
 def affine(kind, layer):

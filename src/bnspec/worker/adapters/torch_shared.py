@@ -1,6 +1,7 @@
 """What the two APIs of torch share: tensors and their types, the recorded call, its gradient, the momentum."""
 
 import inspect
+from collections import OrderedDict
 
 import numpy as np
 import torch
@@ -41,7 +42,9 @@ class AnyTorch(Adapter):
             raise Unsupported("batch normalization in torch takes no mask")
         self.recorded = None
         forward = self.forward(mode)
-        x = torch.tensor(x, dtype=self.input_type, device=self.device, requires_grad=record)
+        x = torch.tensor(x, dtype=self.input_type, device=self.device)
+        # An integer has no gradient; whether the layer takes it is for the layer to say.
+        x.requires_grad = record and x.is_floating_point()
         with torch.set_grad_enabled(record):
             y = checkpoint(forward, x, **RECOMPUTE) if recompute else forward(x)
         self.recorded = x, y
@@ -57,6 +60,17 @@ class AnyTorch(Adapter):
         y.backward(torch.tensor(dy, dtype=y.dtype, device=self.device))
         return {name: array(leaf.grad) for name, leaf in leaves.items() if leaf.grad is not None}
 
+    def load_state(self, path):
+        # 1.13 brought weights_only, which unpickles tensors and nothing else.
+        safe = {"weights_only": True} if "weights_only" in inspect.signature(torch.load).parameters else {}
+        held = torch.load(path, map_location="cpu", **safe)
+        if not isinstance(held, dict):
+            raise Unsupported("the file holds a %s; expected a state_dict" % type(held).__name__)
+        return {name: array(tensor) for name, tensor in tensors_in(held, "")}
+
+    def save_state(self, path, state):
+        torch.save(OrderedDict((name, torch.tensor(value)) for name, value in state.items()), path)
+
     def forward(self, mode):
         """Return the function of x that a call in this mode is."""
         raise NotImplementedError
@@ -64,6 +78,15 @@ class AnyTorch(Adapter):
     def parameters(self):
         """Return the tensors of scale and offset, those that there are."""
         raise NotImplementedError
+
+
+def tensors_in(held, path):
+    """Yield the tensors of nested dictionaries, as a checkpoint holds them, with the names on the way to each."""
+    for name, value in held.items():
+        if isinstance(value, dict):
+            yield from tensors_in(value, "%s%s." % (path, name))
+        elif isinstance(value, torch.Tensor):
+            yield "%s%s" % (path, name), value
 
 
 def type_called(name):

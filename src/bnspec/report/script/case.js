@@ -1,96 +1,3 @@
-"use strict";
-// Filters, themes and case pages. Whatever comes from the data becomes text, never markup.
-const data = JSON.parse(document.getElementById("data").textContent);
-const $ = (id) => document.getElementById(id);
-
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children.filter((child) => child !== null));
-  return element;
-}
-
-// The state of the page is the URL's fragment: q, v, diff, case.
-
-const state = () => new URLSearchParams(location.hash.slice(1));
-
-function go(changes, { replace = false } = {}) {
-  const next = new URLSearchParams([...state()].filter(([name]) => ["q", "v", "diff", "case"].includes(name)));
-  for (const [name, value] of Object.entries(changes)) {
-    if (value) next.set(name, value); else next.delete(name);
-  }
-  const url = "#" + next;
-  if (replace) history.replaceState(null, "", url); else history.pushState(null, "", url);
-  show();
-}
-
-// Cells: [answer, ratio, message, extra], or 0 where there is no row; an answer: [verdict, variant, margin].
-
-function unpacked(cell) {
-  if (cell === 0) return { verdict: "not-run", message: "There is no row in the results." };
-  const [answer, ratio, message, extra] = cell;
-  const [verdict, variant, margin] = data.answers[answer];
-  return { verdict, variant, margin, ratio, message: data.texts[message], ...extra };
-}
-
-// The matrix and its filters
-
-const entries = new Map(data.lines.map(([id, number, cells]) => [id, { id, number, cells }]));
-const rows = [...document.querySelectorAll(".matrix tbody tr:not(.title)")].map((row) => {
-  const id = new URLSearchParams(row.querySelector("a").hash.slice(1)).get("case");
-  const cells = entries.get(id).cells.map(unpacked);
-  const clause = data.clauses[id.split("[")[0]];
-  const words = [id, clause.sentence, ...cells.map((cell) => cell.variant)];
-  return {
-    id, row,
-    folded: row.parentElement.classList.contains("folded"),
-    verdicts: new Set(cells.map((cell) => cell.verdict)),
-    text: [...new Set(words)].join(" ").toLowerCase(),
-    differs: differs(cells),
-  };
-});
-
-function differs(cells) {
-  const given = cells.filter((cell) => !["unsupported", "not-run"].includes(cell.verdict));
-  return new Set(given.map((cell) => `${cell.verdict} ${cell.variant}`)).size > 1;
-}
-
-function filter() {
-  const wanted = state();
-  const words = (wanted.get("q") || "").toLowerCase().split(/\s+/).filter(Boolean);
-  const chosen = (wanted.get("v") || "").split(",").filter(Boolean);
-  const onlyDifferences = wanted.get("diff") === "1";
-  const active = words.length > 0 || chosen.length > 0 || onlyDifferences;
-
-  if ($("query").value.trim().toLowerCase() !== words.join(" ")) $("query").value = words.join(" ");
-  for (const box of document.querySelectorAll("[name=verdict]")) box.checked = chosen.includes(box.value);
-  if ($("only-differences")) $("only-differences").checked = onlyDifferences;
-  $("clear").disabled = !active;
-
-  let number = 0;
-  for (const entry of rows) {
-    const fits = words.every((word) => entry.text.includes(word))
-      && (chosen.length === 0 || chosen.some((verdict) => entry.verdicts.has(verdict)))
-      && (!onlyDifferences || entry.differs);
-    entry.row.hidden = !fits;
-    number += fits;
-  }
-  for (const family of document.querySelectorAll(".matrix .family")) {
-    const folded = family.nextElementSibling?.classList.contains("folded") ? family.nextElementSibling : null;
-    const visible = (body) => body !== null && [...body.rows].some((r) => !r.hidden && !r.classList.contains("title"));
-    family.hidden = active && !visible(family) && !visible(folded);
-    if (folded === null) continue;
-    const box = family.querySelector(".fold input");
-    if (active && !("before" in box.dataset)) box.dataset.before = box.checked ? "open" : "";
-    if (active) box.checked = visible(folded);
-    else if ("before" in box.dataset) { box.checked = box.dataset.before === "open"; delete box.dataset.before; }
-  }
-  $("nothing").hidden = number > 0 || rows.length === 0;
-  const scroll = document.querySelector("#matrix .scroll");
-  if (scroll) scroll.hidden = number === 0;
-  const told = active ? `${number} of ${rows.length} questions` : `${rows.length} questions`;
-  if ($("shown").textContent !== told) $("shown").textContent = told;
-}
-
 // The page of a case
 
 function numbers(value, depth = 0) {
@@ -157,9 +64,10 @@ function pairs(list) {
     [make("dt", { textContent: name }), make("dd", {}, ...[value].flat())]));
 }
 
-function given(cells) {
+function given(cells, columns) {
   const said = (value) => (value === undefined || value === null ? "–" : String(value));
-  const body = make("tbody", {}, ...cells.map((cell, number) => {
+  const body = make("tbody", {}, ...columns.map((number) => {
+    const cell = cells[number];
     const target = data.targets[number];
     const row = make("tr", {},
       make("th", { scope: "row" }, target.label, " ", make("small", { textContent: target.detail })),
@@ -181,6 +89,44 @@ function given(cells) {
   const head = ["Target", "Verdict", "Ratio", "Margin", "Index"].map((name) => make("th", { scope: "col", textContent: name }));
   return make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "What each target gave" },
     make("table", {}, make("thead", {}, make("tr", {}, ...head)), body));
+}
+
+// What the targets gave that are shown, then, folded, the others.
+function allGiven(cells) {
+  const others = everyColumn.filter((number) => !drawn.includes(number));
+  if (others.length === 0) return [given(cells, everyColumn)];
+  const more = make("details", {}, make("summary", { textContent: `${others.length} more targets` }));
+  more.addEventListener("toggle", () => { if (more.children.length === 1) more.append(given(cells, others)); });
+  return [given(cells, drawn), more];
+}
+
+// Of every series of versions, each answer and the versions that gave it.
+function overVersions(cells) {
+  const lines = series.filter(({ columns }) => columns.length > 1).map(({ title, versions, columns }) => {
+    const eras = [];
+    for (const [at, number] of columns.entries()) {
+      if (at === 0 || answer(cells[number]) !== answer(cells[columns[at - 1]])) eras.push({ cell: cells[number], first: versions[at] });
+      eras.at(-1).last = versions[at];
+    }
+    const told = eras.map(({ cell, first, last }) => make("li", {},
+      make("span", { className: `v ${cell.verdict}`, textContent: cell.variant ?? cell.verdict }), " ",
+      make("small", { textContent: first === last ? first : `${first} … ${last}` })));
+    return make("tr", {}, make("th", { scope: "row", textContent: title }), make("td", {}, make("ol", { className: "eras-list" }, ...told)));
+  });
+  return lines.length === 0 ? [] : [make("h3", { textContent: "History over versions" }),
+    make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "History over versions" }, make("table", {}, make("tbody", {}, ...lines)))];
+}
+
+// What the frameworks document on an axis: the variant, the words, and whose they are.
+function documented({ claims, silent }) {
+  if (claims === undefined) return [];
+  const said = claims.map((number) => {
+    const [variant, words, who] = data.claims[number];
+    return [variant, [words, make("small", { textContent: who })]];
+  });
+  const none = data.texts[silent];
+  return [make("h3", { textContent: "What the frameworks document" }), ...(said.length ? [pairs(said)] : []),
+    ...(none ? [make("p", { className: "note", textContent: `Undocumented: ${none}.` })] : [])];
 }
 
 const quoted = (word) => `'${word.replaceAll("'", `'"'"'`)}'`; // for a shell
@@ -205,7 +151,7 @@ function openCase(id) {
   const entry = entries.get(id);
   const cells = entry ? entry.cells.map(unpacked) : [];
   const clause = data.clauses[id.split("[")[0]] || {};
-  const answered = (variant) => data.targets.filter((_, number) => cells[number].variant === variant).map((target) => target.label).join(", ");
+  const answered = (variant) => called(everyColumn.filter((number) => cells[number].variant === variant));
   const variants = Object.entries(clause.variants || {}).map(([name, meaning]) =>
     [name, [meaning, make("small", { textContent: answered(name) })]]);
   $("case-title").textContent = id;
@@ -213,8 +159,10 @@ function openCase(id) {
   $("case-body").replaceChildren(...(entry ? [
     make("p", { className: "sentence", textContent: clause.sentence || "This version of bnspec does not know this clause." }),
     ...(variants.length ? [make("h3", { textContent: "Variants" }), pairs(variants)] : []),
-    make("h3", { textContent: "What each target gave" }), given(cells),
+    ...documented(entry),
+    make("h3", { textContent: "What each target gave" }), ...allGiven(cells),
     make("p", { className: "note", textContent: "Ratio: the worst error in allowances, up to 1 is right. Margin: the distance between rival answers, in allowances." }),
+    ...overVersions(cells),
     make("h3", { textContent: "Run it" }), reproducer(id, cells),
     ...caseParts(entry.number === null ? null : data.cases[entry.number]),
   ] : [make("p", { textContent: "There is no such case in these results." })]));
@@ -254,75 +202,3 @@ function closed() {
   followed = false;
   rows.find((entry) => entry.id === opened)?.row.querySelector("a").focus();
 }
-
-// Themes
-
-function dark() {
-  return (document.documentElement.style.colorScheme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-}
-
-function nameTheme() { $("theme").textContent = dark() ? "Light theme" : "Dark theme"; }
-
-// What happens when
-
-function show() {
-  filter();
-  const id = state().get("case");
-  if (id !== null) {
-    openCase(id);
-  } else if ($("case").open) {
-    followed = true;
-    $("case").close();
-  }
-}
-
-addEventListener("hashchange", show);
-addEventListener("popstate", show);
-$("query").addEventListener("input", () => go({ q: $("query").value.trim().replace(/\s+/g, " ") }, { replace: true }));
-$("clear").addEventListener("click", () => { $("query").value = ""; go({ q: null, v: null, diff: null }); $("query").focus(); });
-$("only-differences")?.addEventListener("change", (event) => go({ diff: event.target.checked ? "1" : null }, { replace: true }));
-for (const box of document.querySelectorAll("[name=verdict]")) {
-  box.addEventListener("change", () => go({
-    v: [...document.querySelectorAll("[name=verdict]:checked")].map((chosen) => chosen.value).join(","),
-  }, { replace: true }));
-}
-document.querySelector(".matrix")?.addEventListener("click", (event) => {
-  const row = event.target.closest("tbody tr:not(.title)");
-  if (row && !event.target.closest("a") && getSelection().isCollapsed) go({ case: rows.find((entry) => entry.row === row).id });
-});
-document.addEventListener("click", (event) => {
-  const link = event.target.closest('a[href^="#case="]');
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  go({ case: new URLSearchParams(link.hash.slice(1)).get("case") });
-});
-document.querySelector("nav").addEventListener("click", (event) => {
-  const section = event.target.hash && document.querySelector(event.target.hash);
-  if (!section) return;
-  event.preventDefault(); // the fragment keeps the filters
-  section.scrollIntoView();
-  section.tabIndex = -1;
-  section.focus({ preventScroll: true });
-});
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, select, textarea, pre, .scroll");
-  if (!$("case").open || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (["j", "ArrowRight"].includes(event.key)) step("after");
-  if (["k", "ArrowLeft"].includes(event.key)) step("before");
-});
-$("previous").addEventListener("click", () => step("before"));
-$("next").addEventListener("click", () => step("after"));
-$("link").addEventListener("click", () => copy(location.href, null));
-$("close").addEventListener("click", () => $("case").close());
-$("case").addEventListener("close", closed);
-$("case").addEventListener("click", (event) => { if (event.target === $("case")) $("case").close(); });
-$("theme").addEventListener("click", () => {
-  document.documentElement.style.colorScheme = dark() ? "light" : "dark";
-  nameTheme();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", nameTheme);
-
-$("theme").hidden = false;
-$("filters").hidden = false;
-nameTheme();
-show();

@@ -1,0 +1,63 @@
+"""Where results come from: the suite's revision, the machine, the command."""
+
+import datetime
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bnspec import __version__
+from bnspec.data import SEED
+from bnspec.paths import suite_folder
+from bnspec.results import SCHEMA_VERSION
+
+
+def provenance(targets: Sequence[str], cases: int, expression: str | None) -> dict[str, Any]:
+    """Return the fields of the run record. cases: how many ids are asked, which an expression may have selected."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "suite": __version__,
+        "revision": revision(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": ["bnspec", *sys.argv[1:]],
+        "selection": expression,
+        "os": platform.platform(),
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
+        "seed": SEED,
+        "targets": list(targets),
+        "cases": cases,
+    }
+
+
+def revision() -> str | None:
+    """Return the git revision of the suite, or None in a wheel.
+
+    It ends in `-dirty` where the package or the cases differ from it; the other files decide no verdict.
+    """
+    package, cases = Path(__file__).parent, suite_folder()
+    if not (cases.parent / ".git").exists():
+        return None
+    try:
+        status = subprocess.run(
+            ["git", "status", "--porcelain=v2", "--branch", "--", str(package), str(cases)],
+            cwd=cases, capture_output=True, text=True, timeout=10, check=True,
+        ).stdout.splitlines()  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    commit = status[0].removeprefix("# branch.oid ")
+    return commit[:12] + ("-dirty" if any(not line.startswith("#") for line in status) else "")
+
+
+def cpu_name() -> str:
+    """Return the processor's name where the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
