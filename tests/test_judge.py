@@ -59,6 +59,27 @@ def test_exactly_one_rival_is_the_answer_with_its_margin(joint):
         assert not found.undecided
 
 
+def test_an_answer_for_what_no_other_explains_is_given_only_there(case_of):
+    case = case_of("stats.shared-layer[rank2]")
+    orders = {name: BASE.answering({"stats.shared-layer": name}, "rank2") for name in ("each-call", "reversed")}
+    for name, known in orders.items():
+        assert identify(case, following(case, known), BASE)[0][0].variant == name
+    steps = [following(case, known).steps for known in orders.values()]
+    mixed = Trace("ran", tuple(steps[number % 6 < 3][number] for number in range(len(case.program))))
+    [row], _ = identify(case, mixed, BASE)
+    assert (row.verdict, row.variant, row.margin is not None) == ("conforms", "unordered", True)
+
+
+def test_what_is_told_apart_from_nothing_that_fits_is_answered_by_the_first_of_it(case_of):
+    """A layer in a plain list that cannot be called, where a call without a mode raises too: either will do."""
+    case = case_of("modes.reach[call]")
+    raising = BASE.answering({"modes.unstated": "raises"}, "rank2")
+    shown = following(case, raising.answering({"modes.reach": "raises"}, "call"))
+    [row], found = identify(case, shown, raising)
+    assert row.verdict == "unsupported"
+    assert found.variant("modes.reach", "call") == "no"
+
+
 def test_rivals_that_are_too_much_alike_are_not_asked():
     rival_answers = tuple({"modes.unstated": variant} for variant in ("infer", "train"))
     x = np.array([[1.0, -1.0, 2.0], [-1.0, 1.0, -2.0]], F)

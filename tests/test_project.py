@@ -2,6 +2,7 @@
 
 import configparser
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -136,3 +137,41 @@ def test_tox_runs_only_environments_that_exist():
     wanted = set(config["tox"]["env_list"].split()) - {"lint", "tests"}
     assert wanted <= {environment.name for environment in ENVIRONMENTS}
     assert len(wanted) == 5
+
+
+@pytest.mark.parametrize("label", ["torch", "keras", "flax", "onnx", "tensorflow"])
+def test_tox_runs_all_that_have_a_framework_in_their_name_by_its_label(label, tmp_path):
+    listing = ["-q", "-l", "-m", label, "--root", str(ROOT), "--workdir", str(tmp_path)]
+    run = subprocess.run([sys.executable, "-m", "tox", *listing], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert set(run.stdout.split()) == {e.name for e in ENVIRONMENTS if label in e.name.split("-")}
+
+
+def test_tox_gives_an_environment_to_the_users_own_command(index, tmp_path):
+    version = f"{sys.version_info.major}{sys.version_info.minor}"
+    environments = tmp_path / "conformance" / "environments"
+    environments.mkdir(parents=True)
+    (environments / f"py{version}-tiny-1.0.0.txt").write_text("tiny==1.0.0\n", "utf-8")
+    index.add("tiny", "1.0.0")
+    for name in ("tox.ini", "toxfile.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "src").symlink_to(ROOT / "src")
+    own = 'ls "$BNSPEC_ENVIRONMENT"/lib/python3*/site-packages > "$BNSPEC_ENVIRONMENT/listed"'
+    run = subprocess.run(
+        [sys.executable, "-m", "tox", "-e", f"py{version}-tiny-1.0.0", "-x", "testenv.commands="],
+        cwd=tmp_path, env={**os.environ, **index.environ, "BNSPEC_AFTER_INSTALL": own},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    listed_there = (tmp_path / ".tox" / f"py{version}-tiny-1.0.0" / "listed").read_text("utf-8")
+    assert "tiny.bin" in listed_there.split()
+
+
+def test_a_conformance_run_without_its_known_results_is_one_clear_line():
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "conformance", "-q", "--known", "no-such-file.jsonl"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 4
+    assert run.stderr.strip() == (
+        "ERROR: --known no-such-file.jsonl: there is no such file; make it with bnspec run NAME -o no-such-file.jsonl"
+    )

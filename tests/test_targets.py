@@ -1,78 +1,80 @@
-"""Which adapter goes with an environment: that of the framework it is named after, in the form its version needs."""
+"""Targets: the whole matrix, what their results files are called, which adapter goes with which environment."""
+
+from pathlib import Path
 
 import pytest
 
-from bnspec.environments import find, listed
-from bnspec.targets import adapters, choose, parse
+from bnspec.environments import Environment, EnvironmentProblem, find, listed, reference
+from bnspec.targets import Target, adapters, choose, everything, files_of
 
-EAGER = {
-    "py37-tensorflow-2.0.0": ("tf.keras", "keras_eager:TfKeras"),
-    "py38-tensorflow-2.3.4": ("tf.keras", "keras_eager:TfKeras"),
-    "py39-tensorflow-2.6.5": ("tf.keras", "keras_eager:TfKeras"),
-    "py311-tensorflow-2.15.1": ("tf.keras", "keras_eager:TfKeras"),
-    "py311-tf_keras-2.21.0-tensorflow-2.21.0": ("tf-keras", "keras_eager:TfKerasPackage"),
-    "py311-keras-3.0.5-tensorflow-2.16.2": ("keras", "keras_eager:Keras"),
-    "py311-keras-3.6.0-jax-0.4.30": ("keras-jax", "keras_jax:KerasJax"),
-    "py311-keras-3.11.3-torch-2.13.0": ("keras-torch", "keras_torch:KerasTorch"),
-}
-"""One environment of each kind of Keras that is called eagerly, its main adapter and where that is."""
+ROOT = Path(__file__).parent.parent
 
 
-GRAPH = {
-    "py36-keras-2.1.2-tensorflow-1.4.1": {"keras", "tf.keras", "tf.layers"},
-    "py36-keras-2.2.4-tensorflow-1.12.0": {"keras", "tf.keras", "tf.layers"},
-    "py36-keras-2.2.4-theano-1.0.5": {"keras-theano"},
-    "py36-tensorflow-1.12.0": {"tf.keras", "tf.layers"},
-    "py37-keras-2.3.1-tensorflow-1.15.0": {"keras", "tf.keras", "tf.layers"},
-    "py37-keras-2.3.1-tensorflow-2.0.0": {"keras", "tf.keras", "tf.nn", "tf.layers"},
-    "py37-tensorflow-1.15.0": {"tf.keras", "tf.layers"},
-}
-"""Environments of graphs and sessions, and every adapter that one can run."""
-
-PLACES = {
-    "keras": "keras_session:Keras",
-    "tf.keras": "keras_session:TfKeras",
-    "keras-theano": "keras_theano:KerasTheano",
-}
+def test_everything_is_every_environment_with_its_main_adapter_and_every_other_adapter_once():
+    targets = everything()
+    names = [target.name for target in targets]
+    assert len(set(names)) == len(names)
+    assert names[0] == "numpy/numpy"
+    mains = {environment.name: adapters(environment)[0].name for environment in listed()}
+    assert {target.environment.name for target in targets} == {"numpy", *mains}
+    assert {f"{name}/{adapter}" for name, adapter in mains.items()} < set(names)
+    able = {adapter.name for environment in listed() for adapter in adapters(environment)}
+    assert {target.adapter for target in targets} == {"numpy", *able}
+    others = [target for target in targets if mains.get(target.environment.name, "numpy") != target.adapter]
+    assert len({target.adapter for target in others}) == len(others)
 
 
-@pytest.mark.parametrize(("name", "expected"), GRAPH.items())
-def test_a_keras_of_graphs_has_the_adapters_of_its_backend(name, expected):
-    assert {adapter.name for adapter in adapters(find(name))} == expected
+def test_everything_has_an_adapter_in_the_newest_environment_of_its_own_framework():
+    names = {target.name for target in everything()}
+    for name in (
+        "py311-tensorflow-2.15.1/tf.nn",
+        "py311-torch-2.13.0/torch.functional",
+        "py312-flax-0.12.12/flax.nnx",
+        "py312-onnx-1.23.2-onnxruntime-1.31.1/onnxruntime",
+    ):
+        assert name in names
 
 
-@pytest.mark.parametrize("name", GRAPH)
-def test_the_main_adapter_of_an_old_keras_is_that_of_graphs(name):
-    target = choose(find(name), None, "cpu", None)
-    assert target.path == f"bnspec.worker.adapters.{PLACES[target.adapter]}"
+def test_results_files_are_called_as_tox_expects_them():
+    names = {target.file_name: target.name for target in everything()}
+    assert len(names) == len(everything())
+    assert names["numpy.jsonl"] == "numpy/numpy"
+    assert names["py311-torch-2.13.0.jsonl"] == "py311-torch-2.13.0/torch.nn"
+    assert names["py311-tensorflow-2.15.1_tf.nn.jsonl"] == "py311-tensorflow-2.15.1/tf.nn"
+    assert {f"{environment.name}.jsonl" for environment in listed()} < set(names)
+    assert "/{env_name}.jsonl" in (ROOT / "tox.ini").read_text("utf-8")
 
 
-def test_theano_is_told_before_it_is_imported_that_there_is_no_compiler():
-    environ = parse("py36-keras-2.2.4-theano-1.0.5").environ
-    assert environ["KERAS_BACKEND"] == "theano"
-    assert {"cxx=", "optimizer=fast_compile"} <= set(environ["THEANO_FLAGS"].split(","))
+def test_a_device_an_execution_and_an_own_adapter_are_in_the_files_name():
+    torch = find("torch")
+    assert choose(torch, None, "cuda", None).file_name == "py311-torch-2.13.0@cuda.jsonl"
+    assert choose(torch, "torch.functional", "cpu", "jit").file_name == "py311-torch-2.13.0_torch.functional@jit.jsonl"
+    assert Target(reference(), "/a b/mine.py:X", "").file_name == "numpy_a_b_mine.py_X.jsonl"
+    assert len(Target(reference(), "x" * 500, "").file_name) < 255
 
 
-@pytest.mark.parametrize(("name", "expected"), EAGER.items())
-def test_a_keras_of_today_has_the_adapter_of_its_kind(name, expected):
-    target = choose(find(name), None, "cpu", None)
-    assert (target.adapter, target.path) == (expected[0], f"bnspec.worker.adapters.{expected[1]}")
+def test_a_folder_has_a_file_for_each_and_a_file_is_for_all(tmp_path):
+    targets = everything()[:3]
+    assert set(files_of(tmp_path / "all.jsonl", targets).values()) == {tmp_path / "all.jsonl"}
+    assert list(files_of(tmp_path, targets).values()) == [tmp_path / target.file_name for target in targets]
+    assert set(files_of(tmp_path / ("x" * 300), targets).values()) == {tmp_path / ("x" * 300)}
 
 
-@pytest.mark.parametrize("environment", listed(), ids=lambda environment: environment.name)
-def test_the_main_adapter_is_of_the_first_framework_in_the_name_that_has_one(environment):
-    fitting = adapters(environment)
-    first = next(family for family in environment.families if any(family in one.distributions for one in fitting))
-    assert first in fitting[0].distributions
+@pytest.mark.parametrize(
+    ("text", "adapter"),
+    [
+        ("torch>=2.9", "torch.nn"),
+        ("tensorflow-cpu>=2.9", "tf.keras"),
+        ("keras==2.15.0", "tf.keras"),
+        ("torch==2.13.0 + numpy==2.2.6", "torch.nn"),
+        ("onnxruntime==1.20.0", "onnxruntime"),
+    ],
+)
+def test_requirements_have_the_adapter_of_their_framework(text, adapter):
+    assert choose(find(text), None, "cpu", None).adapter == adapter
 
 
-@pytest.mark.parametrize("text", ["tf-keras", "tf_keras", "tf-keras==2.21.0", "py311-tf_keras-2.21.0"])
-def test_tf_keras_is_found_by_its_name_and_is_not_the_keras_that_stands_beside_it(text):
-    target = parse(text)
-    assert target.name == "py311-tf_keras-2.21.0-tensorflow-2.21.0/tf-keras"
-    assert parse(f"{text}/keras").adapter == "keras"
-
-
-def test_an_execution_is_a_part_of_the_name():
-    target = parse("py311-tensorflow-2.15.1", execution="unfused")
-    assert target.name == "py311-tensorflow-2.15.1/tf.keras@unfused"
+def test_requirements_of_no_framework_have_none():
+    for environment in (find("left-pad>=1.3.0"), Environment("here", "3.11", ("left-pad",), ("left-pad",))):
+        with pytest.raises(EnvironmentProblem, match="has no framework that bnspec knows"):
+            choose(environment, None, "cpu", None)

@@ -113,7 +113,8 @@ def test_the_example_is_what_the_results_say():
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     assert "stats.stored-variance" in tool.example()
-    assert tool.filled(PAGE) == PAGE, "run: uv run python tools/upgrade.py"
+    page = tool.PAGE.read_text("utf-8")
+    assert tool.filled(page) == page, "run: uv run python tools/upgrade.py"
     [words] = commands(f"$ {tool.COMMAND}")
     with app.commands["upgrade"].make_context("upgrade", words[2:]) as context:
         chosen = context.params

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bnspec.environments import find
 from bnspec.report.score import score
-from bnspec.results import Results, merge, read
+from bnspec.results import Results, read
 from bnspec.summary import print_summary
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +45,7 @@ def output() -> str:
     names = [find(name).name for name in command[1].split()]
     os.environ["COLUMNS"] = "150"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        print_summary(merge(read(RESULTS / f"{name}.jsonl") for name in names))
+        print_summary([read(RESULTS / f"{name}.jsonl") for name in names])
     lines = [line.rstrip() for line in printed.getvalue().splitlines()]
     return "```\n" + "\n".join(lines) + "\n```\n"
 

@@ -1,4 +1,4 @@
-"""Write the generated part of docs/upgrade.md from results: what an upgrade says.
+"""Write into README.md, from results, what an upgrade says.
 
 uv run python tools/upgrade.py            write it
 uv run python tools/upgrade.py --check    exit 1 where it differs from what stands there
@@ -15,7 +15,7 @@ from bnspec.report.clean import cleaned
 from bnspec.results import read
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "upgrade.md"
+PAGE = ROOT / "README.md"
 RESULTS = ROOT / "reports" / "results"
 SIDES = ("py311-tensorflow-2.15.1", "py311-keras-3.15.1-tensorflow-2.21.0")
 COMMAND = 'bnspec upgrade "keras==2.15.0" "keras==3.15.1" --rank 4 --channels last --dtype float32 --no-mask'
@@ -41,7 +41,7 @@ def main() -> None:
     new = filled(old)
     if "--check" in sys.argv:
         if old != new:
-            raise SystemExit("docs/upgrade.md is not what the results say; run: uv run python tools/upgrade.py")
+            raise SystemExit("README.md is not what the results say; run: uv run python tools/upgrade.py")
         return
     PAGE.write_text(new, "utf-8")
 

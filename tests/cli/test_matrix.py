@@ -1,4 +1,4 @@
-"""Many targets: --all, a file for each, going on after a kill, environments that are not kept."""
+"""Many targets: a file for each, going on after a kill, environments that are not kept."""
 
 import json
 import re
@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bnspec.environments import listed
 from bnspec.results import read
-from bnspec.targets import adapters, everything
 
 HOSTILE = Path(__file__).parent.parent / "hostile"
 OWN = f"{HOSTILE / 'adapters.py'}:Innocent"
@@ -43,47 +41,6 @@ def left_of(cache: Path) -> list[str]:
 def file_of(name: str) -> str:
     """Return the results file of a target with our own adapter."""
     return re.sub(r"[^A-Za-z0-9_.=+@-]+", "_", f"{name}/{OWN}") + ".jsonl"
-
-
-# Which targets
-
-
-def test_all_is_every_environment_once_and_every_adapter_at_least_once():
-    targets = everything()
-    names = [target.name for target in targets]
-    assert len(set(names)) == len(names)
-    assert names[0] == "numpy/numpy"
-    mains = {environment.name: adapters(environment)[0].name for environment in listed()}
-    assert {target.environment.name for target in targets} == {"numpy", *mains}
-    assert {f"{name}/{adapter}" for name, adapter in mains.items()} < set(names)
-    able = {adapter.name for environment in listed() for adapter in adapters(environment)}
-    assert {target.adapter for target in targets} == {"numpy", *able}
-    others = [target for target in targets if mains.get(target.environment.name, "numpy") != target.adapter]
-    assert len({target.adapter for target in others}) == len(others), "each other adapter once"
-
-
-def test_all_takes_the_newest_environment_of_an_adapters_own_framework():
-    names = {target.name for target in everything()}
-    for name in (
-        "py311-tensorflow-2.15.1/tf.nn",
-        "py311-torch-2.13.0/torch.functional",
-        "py312-flax-0.12.12/flax.nnx",
-        "py312-onnx-1.23.2-onnxruntime-1.31.1/onnxruntime",
-    ):
-        assert name in names
-
-
-def test_results_files_are_called_as_tox_expects_them():
-    root = Path(__file__).parent.parent.parent
-    names = {target.file_name: target.name for target in everything()}
-    assert len(names) == len(everything())
-    assert names["numpy.jsonl"] == "numpy/numpy"
-    assert names["py311-torch-2.13.0.jsonl"] == "py311-torch-2.13.0/torch.nn"
-    assert names["py311-tensorflow-2.15.1_tf.nn.jsonl"] == "py311-tensorflow-2.15.1/tf.nn"
-    assert {f"{environment.name}.jsonl" for environment in listed()} < set(names)
-    assert "reports/results/{env_name}.jsonl" in (root / "tox.ini").read_text("utf-8")
-    cuda = everything(device="cuda")
-    assert cuda[1].file_name == f"{cuda[1].environment.name}@cuda.jsonl"
 
 
 # A folder

@@ -2,6 +2,7 @@
 
 import json
 from importlib import resources
+from random import Random
 
 import fastjsonschema
 import pytest
@@ -15,6 +16,8 @@ from bnspec.compare.places import merged
 from bnspec.compare.text import WIDTH, as_text
 from bnspec.compare.words import summary
 from bnspec.report.clean import cleaned
+from bnspec.results import VERDICTS
+from bnspec.spec import AXES
 
 BEFORE = {
     "stats.stored-variance[rank2]": "population",
@@ -231,6 +234,34 @@ def test_markdown_keeps_plain_words_plain():
         == "moving_variance of rank4-first: ε = 1e-3, 3 × 4 = 12"
     )
     assert escaped("a | b *c* <d>") == "a &#124; b &#42;c&#42; &#60;d&#62;"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_the_rows_say_every_form_can_be_made(make_results, ids, seed):
+    random = Random(seed)
+
+    def row(identifier):
+        verdict, axis = random.choice(list(VERDICTS)), AXES.get(identifier.partition("[")[0])
+        variant = (
+            {"variant": random.choice([*axis.variants, "of a stranger"])} if axis and random.random() < 0.8 else {}
+        )
+        ratio = {"ratio": random.choice([0.0, 0.5, 12.0, "inf", "nan"])} if random.random() < 0.7 else {}
+        return {
+            "verdict": verdict,
+            "message": random.choice(["", "raised E: 1", "it does not take float16: no"]),
+            **variant,
+            **ratio,
+        }
+
+    def facts():
+        values = [0.1, "required", None, True, ["a"], {"a": [1]}, "accepted", "ValueError: 3", "unsupported: no"]
+        return {name: random.choice(values) for name in ("momentum", "epsilon", "state", "epsilon 0", "axis")}
+
+    sides = [make_results({name: row(name) for name in ids if random.random() < 0.9}, facts=facts()) for _ in range(2)]
+    one = diff(sides[:1], sides[1:], allow=["frozen.*"], narrowing=Narrowing(ranks=(2, 4)))
+    fastjsonschema.compile(SCHEMA)(json.loads(json.dumps(as_data(one), allow_nan=False)))
+    assert as_text(one).count("\n") > 20
+    assert all(line.count(" | ") == 2 for line in as_markdown(one).splitlines() if line.startswith("| "))
 
 
 # Places

@@ -127,21 +127,23 @@ class SharedUnordered(Correct):
 class SharedAccumulators(DebiasedHidden):
     """As Keras 2.2.4: debiased, each call's update with an accumulator of its own, and no order between the two."""
 
+    steps, accumulators = 0, ()
+
     def settle(self, before, collect):
-        batches, self.own = self.pending, getattr(self, "own", [self.fresh(), self.fresh()])
         super().settle(before, collect)
-        if len(batches) < 2:
+        if len(self.pending) < 2:
             return
-        self.steps = getattr(self, "steps", 0) + 1
-        weight = self.weight(self.steps)
-        for number, batch in enumerate(batches):
-            estimates = {"mean": batch.mean, "variance": self.entering(batch)}
-            self.own[number] = {
-                name: self.blend(self.own[number][name], new, weight) for name, new in estimates.items()
-            }
-        first, second = self.own
-        both = {name: first[name] + second[name] - old for name, old in before.items()}
+        self.steps += 1
+        old = self.accumulators or (self.fresh(), self.fresh())
+        self.accumulators = tuple(self.further(*pair) for pair in zip(old, self.pending, strict=True))
+        first, second = self.accumulators
+        both = {name: first[name] + second[name] - value for name, value in before.items()}
         self.store((first, second, both)[self.steps % 3])
+
+    def further(self, old, batch):
+        weight = self.weight(self.steps)
+        estimates = {"mean": batch.mean, "variance": self.entering(batch)}
+        return {name: self.blend(old[name], new, weight) for name, new in estimates.items()}
 
 
 # Modes and freezing

@@ -203,7 +203,7 @@ def test_the_data_of_a_page_give_back_every_cell(sample: Callable[..., Results],
 
 def test_a_case_that_the_suite_lacks_has_no_data(sample: Callable[..., Results], cases: Mapping[str, Case]) -> None:
     data = inlined(build([sample()], cases))
-    numbers = {id: number for id, number, _ in data["lines"]}
+    numbers = {id: number for id, number, *_ in data["lines"]}
     assert numbers["gradient.inference[rank2]"] is None
     assert numbers["gradient.training[rank2]"] is not None
 

@@ -1,5 +1,6 @@
 """Row against row: what became of each answer."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -185,9 +186,10 @@ def message(row: Row | None) -> str:
 
 
 def ratio(row: Row | None) -> float:
-    """Return the worst error of a row in allowances, 0 where it has none."""
+    """Return the worst error of a row in allowances: 0 where it has none, infinite where it is no number."""
     given = None if row is None else row.get("ratio")
-    return 0.0 if given is None else float(given)
+    value = 0.0 if given is None else float(given)
+    return math.inf if math.isnan(value) else value
 
 
 def worst(pair: Pair) -> float:
