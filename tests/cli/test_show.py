@@ -46,7 +46,9 @@ def test_an_axis_is_shown_with_its_question_variants_cases_and_margins(bnspec, r
     assert "Which estimator of the batch variance v enters the moving variance?" in output
     assert re.search(r"^sample-epsilon +v·N/\(N−1−ε\)", output, re.MULTILINE)
     assert re.search(
-        r"^stats.stored-variance\[rank4-last\] +\d+ +[\d,]+ +sample-epsilon and sample-epsilon-padded$", output, re.MULTILINE
+        r"^stats.stored-variance\[rank4-last\] +\d+ +[\d,]+ +sample-epsilon and sample-epsilon-padded$",
+        output,
+        re.MULTILINE,
     )
     assert re.search(r"^torch 2.13.0 +violates", output, re.MULTILINE)
 

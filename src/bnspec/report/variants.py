@@ -57,8 +57,9 @@ class VariantsTable:
 def table_of(shown: Sequence[Column], *, only_differences: bool) -> VariantsTable:
     """Return the table of some columns."""
     rows = []
+    answered = [by_clause(column) for column in shown]
     for axis in AXES.values():
-        asked = [situations_of(column, axis.id) for column in shown]
+        asked = [clauses.get(axis.id, {}) for clauses in answered]
         if any(asked) and (not only_differences or differ(asked)):
             rows.append(AxisAnswers(axis.id, axis.question, tuple(parts(answers) for answers in asked)))
     return VariantsTable(tuple(column.title for column in shown), tuple(rows))
@@ -66,8 +67,16 @@ def table_of(shown: Sequence[Column], *, only_differences: bool) -> VariantsTabl
 
 def situations_of(column: Column, axis: str) -> Mapping[str, Mapping[str, Any]]:
     """Return a target's rows of one axis, by situation."""
-    start = f"{axis}["
-    return {id[len(start) : -1]: row for id, row in column.rows.items() if id.startswith(start)}
+    return by_clause(column).get(axis, {})
+
+
+def by_clause(column: Column) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """Return a target's rows by clause, and by situation."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for id, row in column.rows.items():
+        clause, _, situation = id.partition("[")
+        found.setdefault(clause, {})[situation.removesuffix("]")] = row
+    return found
 
 
 def differ(asked: Sequence[Mapping[str, Mapping[str, Any]]]) -> bool:
