@@ -69,14 +69,18 @@ def checkout(tmp_path):
     git("init", "--quiet")
     git("add", ".")
     git("commit", "--quiet", "--message", "all")
-    return tmp_path, says, git("rev-parse", "HEAD")[:12]
+    return tmp_path, says, git
 
 
-def test_a_revision_is_dirty_where_the_package_or_the_cases_differ_and_nowhere_else(checkout):
-    folder, says, commit = checkout
+def test_a_revision_is_the_last_that_changed_package_or_cases_and_dirty_where_they_differ(checkout):
+    folder, says, git = checkout
+    commit = git("rev-parse", "HEAD")[:12]
     assert says() == commit
     (folder / "results.jsonl").write_text("{}\n", "utf-8")
     (folder / ".gitignore").write_text("__pycache__\n*.tmp\n", "utf-8")
+    assert says() == commit
+    git("add", ".")
+    git("commit", "--quiet", "--message", "results")
     assert says() == commit
     new = folder / "conformance" / "cases" / "new.py"
     new.write_text("", "utf-8")
@@ -85,6 +89,9 @@ def test_a_revision_is_dirty_where_the_package_or_the_cases_differ_and_nowhere_e
     with (folder / "src" / "bnspec" / "spec.py").open("a") as spec:
         spec.write("# changed\n")
     assert says() == f"{commit}-dirty"
+    git("add", ".")
+    git("commit", "--quiet", "--message", "another package")
+    assert says() == git("rev-parse", "HEAD")[:12] != commit
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "reports" / "results").glob("*.jsonl")), ids=lambda p: p.stem)
@@ -156,9 +163,10 @@ def test_tox_gives_an_environment_to_the_users_own_command(index, tmp_path):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "src").symlink_to(ROOT / "src")
     own = 'ls "$BNSPEC_ENVIRONMENT"/lib/python3*/site-packages > "$BNSPEC_ENVIRONMENT/listed"'
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("TOX_")}
     run = subprocess.run(
         [sys.executable, "-m", "tox", "-e", f"py{version}-tiny-1.0.0", "-x", "testenv.commands="],
-        cwd=tmp_path, env={**os.environ, **index.environ, "BNSPEC_AFTER_INSTALL": own},
+        cwd=tmp_path, env={**outside, **index.environ, "BNSPEC_AFTER_INSTALL": own},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr

@@ -4,16 +4,25 @@ from pathlib import Path
 
 import pytest
 
-from bnspec import __version__
+from bnspec import __version__, streams
+from bnspec import provenance as origin
 from bnspec.environments import reference
-from bnspec.provenance import provenance, revision
+from bnspec.provenance import provenance
 from bnspec.results import ResultsError, read
 from bnspec.streams import CannotResume, Earlier, Streams, earlier
 from bnspec.targets import Target, files_of
 
 ONE, TWO = (Target(reference(), name, f"{name}.py:Layer") for name in ("one.py:Layer", "two.py:Layer"))
 NOTHING = Earlier()
+REVISION = "fedcba987654"
 CASE = {"id": "forward.training[rank2]", "verdict": "conforms"}
+
+
+@pytest.fixture(autouse=True)
+def _one_revision(monkeypatch):
+    """Whatever is edited meanwhile."""
+    for module in (streams, origin):
+        monkeypatch.setattr(module, "revision", lambda: REVISION)
 
 
 def about(target: Target) -> dict[str, str]:
@@ -122,7 +131,7 @@ def test_a_run_that_is_killed_again_goes_on_again(tmp_path):
     ("old", "new", "words"),
     [
         (f'"suite": "{__version__}"', '"suite": "0.0.9"', "is of the suite 0.0.9 ("),
-        (f'"revision": "{revision()}"', '"revision": "0123456789ab"', "is of the suite 0.1.0 (0123456789ab), this is"),
+        (f'"revision": "{REVISION}"', '"revision": "0123456789ab"', "is of the suite 0.1.0 (0123456789ab), this is"),
         ('"selection": null', '"selection": "frozen"', "holds results of -k 'frozen', this run is of all cases"),
         ('"targets": [', '"targets": ["other", ', "holds results of other targets than this run has"),
     ],
@@ -155,7 +164,7 @@ def test_in_a_folder_the_files_that_are_whole_and_of_this_suite_are_kept(tmp_pat
     (tmp_path / ONE.file_name).write_text("garbage\n", "utf-8")
     rewritten(tmp_path / TWO.file_name, '"date": "', '"date": "later ')
     assert earlier(tmp_path, [ONE, TWO], None).finished == {TWO.name}
-    rewritten(tmp_path / TWO.file_name, f'"revision": "{revision()}"', '"revision": "0123456789ab"')
+    rewritten(tmp_path / TWO.file_name, f'"revision": "{REVISION}"', '"revision": "0123456789ab"')
     assert earlier(tmp_path, [ONE, TWO], None).finished == set()
 
 

@@ -15,6 +15,8 @@ from bnspec.suite import check, check_complete, load_cases, matcher, select
 CASES = load_cases()
 AXIS_CASES = [case for case in CASES if case.rivals]
 IDS = [identifier for case in CASES for identifier in case.ids]
+SAME = 1e-6
+"""Rivals this near are one behaviour: a unit of the simulation's float64 is 2e-9 of one of float32."""
 COMMITTED = Path(__file__).parent / "ids.txt"
 
 
@@ -54,7 +56,7 @@ def test_every_axis_case_sets_every_pair_of_rivals_apart(case):
 def test_in_other_dialects_rivals_are_as_far_apart_or_the_same_behaviour(case):
     for name, known in DIALECTS.items():
         for axis, margin in rivals(case, known).margins.items():
-            assert margin >= MARGIN or margin == 0, f"{axis} in the dialect {name}: {margin:.3g}"
+            assert margin >= MARGIN or margin < SAME, f"{axis} in the dialect {name}: {margin:.3g}"
 
 
 def test_rivals_that_are_the_same_behaviour_are_not_told_apart():

@@ -34,22 +34,23 @@ def provenance(targets: Sequence[str], cases: int, expression: str | None) -> di
 
 
 def revision() -> str | None:
-    """Return the git revision of the suite, or None in a wheel.
+    """Return the last git revision that changed the package or the cases, or None in a wheel.
 
-    It ends in `-dirty` where the package or the cases differ from it; the other files decide no verdict.
+    It ends in `-dirty` where they differ from it; the other files decide no verdict.
     """
     package, cases = Path(__file__).parent, suite_folder()
     if not (cases.parent / ".git").exists():
         return None
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments, "--", str(package), str(cases)]
+        return subprocess.run(command, cwd=cases, capture_output=True, text=True, timeout=10, check=True).stdout
+
     try:
-        status = subprocess.run(
-            ["git", "status", "--porcelain=v2", "--branch", "--", str(package), str(cases)],
-            cwd=cases, capture_output=True, text=True, timeout=10, check=True,
-        ).stdout.splitlines()  # fmt: skip
+        commit, changed = git("log", "-1", "--format=%H"), git("status", "--porcelain")
     except (OSError, subprocess.SubprocessError):
         return None
-    commit = status[0].removeprefix("# branch.oid ")
-    return commit[:12] + ("-dirty" if any(not line.startswith("#") for line in status) else "")
+    return commit[:12] + ("-dirty" if changed else "") if commit else None
 
 
 def cpu_name() -> str:

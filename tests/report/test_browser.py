@@ -110,7 +110,7 @@ def test_what_is_folded_in_the_sections_opens_without_scripts(
 ) -> None:
     page = open_page(scripts=False, results=replace(sample(), implementations=selftest.implementations))
     page.get_by_text("Which questions, by reason").click()
-    expect(page.locator(".places dd").first).to_contain_text("modes.nested rank2, rank4-last")
+    expect(page.locator(".places dd").first).to_contain_text("numpy 2.3.5; torch 2.13.0 modes.nested")
     alike = page.locator(".facts .folded th", has_text="epsilon")
     expect(alike).to_be_hidden()
     page.locator(".facts .fold input").check()

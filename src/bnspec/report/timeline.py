@@ -56,7 +56,7 @@ class Strip:
     @property
     def width(self) -> int:
         """How wide it is."""
-        return max(self.points[-1].x + LEFT, len(self.title) * TITLE_LETTER)
+        return max(self.points[-1].x, len(self.title) * TITLE_LETTER) + LEFT
 
 
 @dataclass(frozen=True)
