@@ -67,11 +67,16 @@ def detail(info: Mapping[str, Any]) -> str:
 
 
 def told_apart(names: Sequence[str]) -> list[str]:
-    """Return what is left of each name without the parts that all begin or end with; nothing for a single name."""
+    """Return what is left of each name without the parts that all begin or end with; nothing for a single name.
+
+    A version keeps its package.
+    """
     if len(names) == 1:
         return [""]
     parts = [re.split(r"(?<=[-/@])", name) for name in names]
     begin = alike(parts)
+    while begin and any(part[begin][:1].isdigit() for part in parts if begin < len(part)):
+        begin -= 1
     end = alike([part[begin:][::-1] for part in parts])
     left = ["".join(part[begin : len(part) - end]).strip("-/@") for part in parts]
     return left if all(left) else list(names)

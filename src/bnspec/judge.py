@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from textwrap import shorten
 from typing import Any
 
 from bnspec.case import Case, types
@@ -71,7 +72,7 @@ def declined(case: Case, trace: Trace) -> str:
     if case.typed == case.where or not calls or len(errors) < len(calls):
         return ""
     name, text = errors[0]
-    return f"it does not take {types(case.layer.dtypes)}: {name}: {' '.join(text.split())[:DECLINED]}"
+    return f"it does not take {types(case.layer.dtypes)}: {name}: {shorten(text, DECLINED, placeholder='…')}"
 
 
 def taken(case: Case, trace: Trace) -> bool:

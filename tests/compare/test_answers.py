@@ -5,6 +5,7 @@ import pytest
 from bnspec.compare import Kind, Weight, compare, sentence
 from bnspec.compare.answers import ACCURACY, DECLINES, FOLLOWS
 from bnspec.compare.weights import OF_STATE, PAIRS, WEIGHTS
+from bnspec.compare.words import plain_words
 from bnspec.identify import identify
 from bnspec.spec import AXES, CLAUSES, Dialect
 
@@ -95,7 +96,38 @@ def test_an_error_much_larger_or_smaller_is_told_though_both_are_imprecise(one, 
     assert both({identifier: infinite}, {identifier: infinite}).same == 1
 
 
-@pytest.mark.parametrize("verdict", ["blocked", "inconclusive", "error", "crash", "timeout", "not-run"])
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "words"),
+    [
+        ("conforms", "crash", Kind.RAISES, "right → the process dies"),
+        ("refuses", "crash", Kind.CHANGED, "an error → the process dies"),
+        ("crash", "refuses", Kind.CHANGED, "the process dies → an error"),
+        ("crash", "conforms", Kind.WORKS, "the process dies → right"),
+    ],
+)
+def test_a_process_that_dies_is_an_answer(one, make_row, before, after, kind, words):
+    rows = (make_row(word, message="" if word == "conforms" else "signal 8") for word in (before, after))
+    change = one("forward.training[rank2]", *rows)
+    assert (change.kind, change.weight) == (kind, Weight.ERRORS)
+    assert words in plain_words(change)
+
+
+def test_an_error_that_is_no_number_and_one_where_the_call_raised_are_not_told_as_numbers(one, make_row):
+    wrong = make_row("violates", ratio="inf", message="y has shape (0,)")
+    assert one("forward.training[rank2]", "conforms", wrong).formula == ""
+    raised, wrong = make_row("refuses", message="ValueError"), make_row("violates", ratio=3.5, message="off")
+    assert one("forward.training[rank2]", raised, wrong).formula == (
+        "worst error 3.5 times what correct arithmetic may lose"
+    )
+
+
+def test_what_becomes_of_the_counter_alone_has_no_formula_of_the_statistics(one):
+    pair = ("aliased", "independent")
+    assert "100 steps" in one("state.snapshot[rank2]", *pair).formula
+    assert one("state.snapshot[counter-rank2]", *pair).formula == ""
+
+
+@pytest.mark.parametrize("verdict", ["blocked", "inconclusive", "error", "timeout", "not-run"])
 def test_a_row_that_says_nothing_is_not_comparable_and_says_whose_it_is(one, make_row, verdict):
     change = one(VARIANCE, "sample", make_row(verdict, message="signal 11"))
     assert change.kind is Kind.INCOMPARABLE

@@ -121,6 +121,8 @@ def test_targets_of_one_framework_and_version_are_told_apart_by_what_their_names
 
 def test_names_of_which_one_begins_another_stay_whole() -> None:
     assert told_apart(["py311-torch/torch.nn", "py311-torch/torch.nn@cuda"]) == ["torch.nn", "torch.nn@cuda"]
+    old, new = (f"py37-keras-2.3.1-tensorflow-{version}" for version in ("1.15.0", "2.0.0"))
+    assert told_apart([f"{old}/keras", f"{new}/keras"]) == ["tensorflow-1.15.0", "tensorflow-2.0.0"]
     assert told_apart(["x-y", "x-y-y"]) == ["x-y", "x-y-y"]
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bnspec.columns import Column, columns
@@ -14,8 +15,8 @@ from bnspec.report.ports import ports
 from bnspec.report.provenance import runs_of
 from bnspec.report.series import SIDE_BY_SIDE, called, runs, series_of
 from bnspec.report.timeline import GAP, HEIGHT, Point, Strip, arranged, timeline
-from bnspec.report.words import Gathered, findings, gathered
-from bnspec.results import Results
+from bnspec.report.words import GRAVEST, Gathered, findings, gathered
+from bnspec.results import FINDINGS, Results
 
 AFFINE = "forward.affine[rank4-last]"
 
@@ -154,6 +155,31 @@ def test_the_findings_of_neighbouring_versions_are_told_together(versions: Resul
     assert gathered(findings(matrix(twice)), [series]) == (
         Gathered("torch 1.6.0 … 2.13.0", "crash", (AFFINE,), "2.13.0"),
     )
+
+
+def test_what_the_newest_version_does_is_told_before_what_only_older_ones_did(versions: Results) -> None:
+    series = torch(versions)
+    verdicts = {
+        "1.5.1": {AFFINE: "crash", "frozen.update[rank2]": "imprecise"},
+        "2.13.0": {
+            "stats.timing[rank2]": "drifts",
+            "frozen.update[rank2]": "imprecise",
+            "errors.atomic[x]": "violates",
+        },
+    }
+    shown = [
+        replace(stop.column, rows={id: {"verdict": verdict} for id, verdict in verdicts[stop.name].items()})
+        for stop in (series.stops[0], series.stops[-1])
+    ]
+    found = gathered(findings(matrix(shown)), [series])
+    assert [one.verdict for one in found] == ["violates", "drifts", "imprecise", "crash"]
+    assert set(GRAVEST) == FINDINGS
+
+
+def test_versions_that_have_names_of_their_own_need_none_of_their_series(versions: Results) -> None:
+    series = torch(versions)
+    renamed = replace(series, stops=tuple(replace(stop, called="torch") for stop in series.stops))
+    assert called([stop.column.name for stop in series.stops[1:]], [renamed]) == "torch 1.6.0 … torch 2.13.0"
 
 
 def main_targets(**facts: Any) -> list[Column]:

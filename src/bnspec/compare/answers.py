@@ -28,6 +28,9 @@ FOLLOWS = ("in the dialect of this layer", "it shows nothing that could tell", "
 SETTLED = frozenset({"conforms", "unsupported"} | {variant for axis in AXES.values() for variant in axis.variants})
 """Answers that, given twice, are the same whatever else their rows say: only these are told apart at once."""
 
+COUNTER = "counter"
+"""How the situations begin in which only the counter is asked, of which no formula speaks."""
+
 NOT_APPLICABLE = "not-applicable"
 """The answer that says that another axis has left nothing to ask."""
 
@@ -142,8 +145,10 @@ def kind_of(subject: str, before: str, after: str, old: float, new: float) -> Ki
         return Kind.GONE
     if after == "violates":
         return Kind.VIOLATES
+    if before in RAISING and after in RAISING and "refuses" in (before, after):
+        return Kind.CHANGED if "crash" in (before, after) else None
     if after in RAISING:
-        return None if before in RAISING and before != after and "refuses" in (before, after) else Kind.RAISES
+        return Kind.RAISES
     if before in RAISING or before == "unsupported":
         return Kind.WORKS
     if before == "violates":
@@ -175,7 +180,7 @@ def undecided(row: Row | None, column: Column) -> str:
         return f"{column.title}: its run asked only for {column.run['selection']}"
     if row is None:
         return f"{column.title}: its suite ({column.run.get('revision') or column.run.get('suite')}) does not ask it"
-    if row["verdict"] in DECIDED or row["verdict"] == "unsupported":
+    if row["verdict"] in DECIDED or row["verdict"] in ("unsupported", "crash"):
         return ""
     return f"{column.title}: {row['verdict']}" + (f", {message(row)}" if message(row) else "")
 
@@ -202,11 +207,15 @@ def formula(change: Change, pairs: list[Pair], sizes: Typical) -> str:
     before, after = change.before, change.after
     variants = AXES[change.subject].variants if change.subject in AXES else {}
     effect = STATISTICS.get(change.subject) or NUMBERS.get(change.subject)
+    if all(situation.startswith(COUNTER) for situation in change.situations):
+        return ""
     if effect and before in variants and after in variants:
         return effect(before, after, sizes)
     if change.kind in (Kind.TIGHTENED, Kind.LOOSENED, Kind.VIOLATES, Kind.MENDED):
         was, now = (max(map(ratio, rows)) for rows in zip(*((pair.old, pair.new) for pair in pairs), strict=True))
-        return f"worst error {number(was)} → {number(now)} times what correct arithmetic may lose" if was or now else ""
+        told = [number(error) for error, word in ((was, before), (now, after)) if word not in RAISING]
+        if math.isfinite(was) and math.isfinite(now) and (was or now):
+            return f"worst error {' → '.join(told)} times what correct arithmetic may lose"
     return ""
 
 

@@ -84,15 +84,15 @@ PAIRS: Mapping[tuple[str, frozenset[str]], Weight] = {
 OF_STATE: Mapping[str, tuple[str, ...]] = {"degenerate.empty": ("mean", "variance", "counter", "masked")}
 """The situations, by their beginning, in which only what is stored is asked."""
 
-RAISING = frozenset({"raises", "rejected", "unset-raises", "refuses"})
-"""The answers that are an error."""
+RAISING = frozenset({"raises", "rejected", "unset-raises", "refuses", "crash"})
+"""The answers that are an error, or the end of the process."""
 
 
 def weight(kind: Kind, subject: str, situation: str, before: str, after: str) -> Weight:
     """Return how heavy a change is; what the specification does not know weighs most."""
     if kind is Kind.WORKS and before == "unsupported":
         return Weight.INTERFACE
-    if kind in (Kind.RAISES, Kind.WORKS, Kind.GONE):
+    if kind in (Kind.RAISES, Kind.WORKS, Kind.GONE) or {before, after} <= RAISING:
         return Weight.ERRORS
     if (subject, frozenset({before, after})) in PAIRS:
         return PAIRS[subject, frozenset({before, after})]

@@ -17,6 +17,7 @@ MEANINGS = {
     "imprecise": "less accurate than a sound class",
     "violates": "wrong: no variant explains it",
     "refuses": "an error",
+    "crash": "the process dies",
     "unsupported": "no words for it",
 }
 """What a verdict means that stands in the place of a variant."""

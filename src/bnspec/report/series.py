@@ -53,7 +53,8 @@ def called(names: Iterable[str], lineages: Sequence[Lineage]) -> str:
         if sum(held) == 1:
             told.append(lineage.stops[held.index(True)].column.title)
         elif any(held):
-            told.append(f"{lineage.title} {', '.join(runs(held, [stop.name for stop in lineage.stops]))}")
+            versions = ", ".join(runs(held, [stop.name for stop in lineage.stops]))
+            told.append(versions if lineage.stops[0].called else f"{lineage.title} {versions}")
     return "; ".join(told)
 
 

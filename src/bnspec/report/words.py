@@ -9,7 +9,7 @@ from bnspec.history import Lineage
 from bnspec.report.model import Line, Matrix
 from bnspec.report.score import score
 from bnspec.report.series import called
-from bnspec.results import FINDINGS, VERDICTS, Results
+from bnspec.results import FINDINGS, Results
 
 NAMED = 3
 """How many targets a sentence names before it counts the others."""
@@ -25,6 +25,12 @@ class Finding:
     ids: tuple[str, ...]
     example: str
     message: str
+
+
+GRAVEST = (
+    "error", "crash", "timeout", "violates", "drifts", "refuses", "imprecise", "inconclusive", "blocked",
+)  # fmt: skip
+"""The findings, in the order in which a person should look at them."""
 
 
 @dataclass(frozen=True)
@@ -111,23 +117,30 @@ def suite(run: Mapping[str, Any]) -> str:
 
 
 def findings(shown: Matrix) -> tuple[Finding, ...]:
-    """Return what needs a look, the situations of a clause and verdict together, in the order of VERDICTS."""
+    """Return what needs a look, the situations of a clause and verdict together, the gravest first."""
     grouped: dict[tuple[int, str, str], list[str]] = {}
     for line in shown.lines:
         for number, cell in enumerate(line.cells):
             if cell.verdict in FINDINGS:
                 grouped.setdefault((number, cell.verdict, line.clause), []).append(line.id)
-    order = list(VERDICTS)
-    by_verdict = sorted(grouped, key=lambda key: (order.index(key[1]), key[0]))
+    by_verdict = sorted(grouped, key=lambda key: (GRAVEST.index(key[1]), key[0]))
     return tuple(finding(shown.columns[key[0]], key[1], key[2], grouped[key]) for key in by_verdict)
 
 
 def gathered(found: Sequence[Finding], lineages: Sequence[Lineage]) -> tuple[Gathered, ...]:
-    """Return findings with those of neighbouring versions together, the newest version's message with them."""
-    home = {stop.column.name: lineage.id for lineage in lineages for stop in lineage.stops}
+    """Return findings with those of neighbouring versions together, the newest version's message with them.
+
+    What a newest version does comes first, then what only older ones did; of each the gravest first.
+    """
+    home = {stop.column.name: lineage for lineage in lineages for stop in lineage.stops}
     alike: dict[tuple[str, str, str], list[Finding]] = {}
     for one in found:
-        alike.setdefault((home[one.column.name], one.verdict, one.clause), []).append(one)
+        alike.setdefault((home[one.column.name].id, one.verdict, one.clause), []).append(one)
+
+    def urgency(same: Sequence[Finding]) -> tuple[bool, int]:
+        names = {one.column.name for one in same}
+        return home[same[0].column.name].newest.column.name not in names, GRAVEST.index(same[0].verdict)
+
     return tuple(
         Gathered(
             called([one.column.name for one in same], lineages),
@@ -135,7 +148,7 @@ def gathered(found: Sequence[Finding], lineages: Sequence[Lineage]) -> tuple[Gat
             tuple(dict.fromkeys(id for one in same for id in one.ids)),
             same[-1].message,
         )
-        for same in alike.values()
+        for same in sorted(alike.values(), key=urgency)
     )
 
 
