@@ -15,6 +15,7 @@ import pytest
 
 from bnspec.environments import Environment, EnvironmentProblem, discard, discard_left_over, installed, make
 from bnspec.environments.making import CLAIMS
+from bnspec.environments.model import DAY
 from bnspec.environments.uv import pythons
 
 HOST = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -148,6 +149,36 @@ def test_what_somebody_removed_is_made_again(packages):
     shutil.rmtree(TINY.home)
     make(TINY)
     assert TINY.made
+
+
+def test_a_range_of_versions_is_resolved_anew_after_a_day(packages, monkeypatch):
+    monkeypatch.setenv("UV_NO_CACHE", "1")
+    packages.add("tiny", "1.0")
+    asked = Environment("tiny>0.5", HOST, ("tiny>0.5", "numpy"), ("tiny",), companions=("numpy",))
+    firm = replace(asked, name="tiny==1.0", requirements=("tiny==1.0", "numpy"))
+    for environment in (asked, firm):
+        make(environment)
+    packages.add("tiny", "1.1")
+    make(asked)
+    assert installed(asked)["tiny"] == "1.0"
+    for environment in (asked, firm):
+        os.utime(environment.home / "bnspec.json", (time.time() - DAY - 1,) * 2)
+    assert firm.made
+    assert not asked.made
+    make(asked)
+    assert installed(asked)["tiny"] == "1.1"
+
+
+def test_a_python_that_does_not_say_what_is_installed_is_one_clear_line(packages):
+    packages.add("tiny", "1.0")
+    asked = replace(TINY, companions=("numpy",))
+    make(asked)
+    asked.interpreter.unlink()
+    asked.interpreter.symlink_to("/bin/false")
+    with pytest.raises(
+        EnvironmentProblem, match=r"^tiny==1\.0: .*/python does not say what is installed in it; remove "
+    ):
+        installed(asked)
 
 
 # What goes on after installation

@@ -27,7 +27,10 @@ def at_python(path: str) -> Environment:
 
 
 def installed(environment: Environment) -> dict[str, str]:
-    """Return the distributions of an environment and their versions, without importing any."""
+    """Return the distributions of an environment and their versions, without importing any.
+
+    Raises EnvironmentProblem where its Python does not say.
+    """
     if environment.pins and len(environment.pins) == len(environment.requirements) and not environment.companions:
         return environment.pins
     probe = (
@@ -35,8 +38,13 @@ def installed(environment: Environment) -> dict[str, str]:
         "print(json.dumps([e for p in sys.path if os.path.isdir(p) for e in os.listdir(p)"
         " if e.endswith(('.dist-info', '.egg-info'))]))"
     )
-    run = subprocess.run(
-        [str(environment.interpreter), "-I", "-c", probe], capture_output=True, text=True, timeout=60, check=True
-    )
-    entries = (entry.rpartition(".")[0].partition("-") for entry in json.loads(run.stdout))
+    python = str(environment.interpreter)
+    try:
+        run = subprocess.run([python, "-I", "-c", probe], capture_output=True, text=True, timeout=60, check=False)
+        entries = (entry.rpartition(".")[0].partition("-") for entry in json.loads(run.stdout))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        again = "give another Python" if environment.exists else f"remove {environment.home} to have it made anew"
+        raise EnvironmentProblem(
+            f"{environment.name}: {python} does not say what is installed in it; {again}"
+        ) from None
     return {normal(name): version.partition("-py")[0] for name, _, version in entries}

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from bnspec.paths import cache_folder
 
 REFERENCE = "numpy"
 OLDEST_PYTHON = (3, 6)
+DAY = 24 * 60 * 60
 
 
 class EnvironmentProblem(Exception):  # noqa: N818 - it is shown as it is, one clear line
@@ -52,8 +54,20 @@ class Environment:
 
     @property
     def made(self) -> bool:
-        """Whether it is ready to use."""
-        return self.exists or ((self.home / "bnspec.json").exists() and self.interpreter.exists())
+        """Whether it is ready to use. One for a range of versions is, for a day: there may be a newer one then."""
+        if self.exists:
+            return True
+        try:
+            age = time.time() - (self.home / "bnspec.json").stat().st_mtime
+        except OSError:
+            return False
+        return self.interpreter.exists() and not (self.is_range and age > DAY)
+
+    @property
+    def is_range(self) -> bool:
+        """Whether somebody asked for a range of versions, such as `torch>2.9.1`: it means the newest of them."""
+        asked = set(self.requirements) - set(self.companions)
+        return bool(self.companions) and any("==" not in requirement for requirement in asked)
 
     @cached_property
     def pins(self) -> dict[str, str]:
