@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bnspec.columns import columns
-from bnspec.report.variants import Part, VariantsTable, merged, parts, table_of
+from bnspec.report.variants import Part, VariantsTable, parts, table_of
 from bnspec.results import Results
 
 
@@ -30,19 +30,9 @@ def test_the_exception_names_its_situations_merged_by_rank() -> None:
     assert [str(part) for part in parts(both)] == ["a", "b (rank4)"]
 
 
-def test_a_rank_is_not_named_where_only_a_part_of_it_is_meant() -> None:
-    assert merged(["rank4-last"], ["rank4-last", "rank4-first"]) == ("rank4-last",)
-
-
-def test_many_situations_are_counted() -> None:
-    names = [f"batch{n}-rank2" for n in range(4)] + [f"{n}-rank2" for n in range(4)]
-    assert merged(names, [*names, *(f"{n}-rank4" for n in range(4)), "batch0-rank3"])[4:] == ("4 more",)
-    assert len(merged(names[:5], [*names, "0-rank4", "batch0-rank3"])) == 5
-
-
 def test_a_verdict_stands_where_there_is_no_variant() -> None:
     given = {**rows(rank2="sample"), "rank3": {"verdict": "violates"}, "rank4": {"verdict": "violates"}}
-    assert parts(given) == (Part("sample", True), Part("violates", False, ("rank3", "rank4")))
+    assert parts(given) == (Part("sample", True), Part("violates", False, ("rank3, rank4",)))
 
 
 def test_what_a_target_has_no_words_for_is_said_only_where_it_has_no_other_answer() -> None:

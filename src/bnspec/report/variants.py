@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnspec.columns import Column
+from bnspec.compare import merged
 from bnspec.results import ABSENT, DECIDED
 from bnspec.spec import AXES
-
-NAMED = 4
-"""So many situations of an answer are named, the others counted; the matrix has them all."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Part:
     situations: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.word} ({', '.join(self.situations)})" if self.situations else self.word
+        return f"{self.word} ({'; '.join(self.situations)})" if self.situations else self.word
 
 
 @dataclass(frozen=True)
@@ -109,17 +107,3 @@ def parts(rows: Mapping[str, Mapping[str, Any]]) -> tuple[Part, ...]:
         Part(found, found in variants, () if number == 0 else merged(by_word[found], list(rows)))
         for number, found in enumerate(ordered)
     )
-
-
-def merged(situations: Sequence[str], everywhere: Sequence[str]) -> tuple[str, ...]:
-    """Return situations, `rank4-first` and `rank4-last` as `rank4` where rank 4 has no other situation.
-
-    Those beyond the first few are counted.
-    """
-    short = []
-    for situation in situations:
-        group = situation.partition("-")[0]
-        alike = [other for other in everywhere if other.partition("-")[0] == group]
-        short.append(group if len(alike) > 1 and set(alike) <= set(situations) else situation)
-    names = tuple(dict.fromkeys(short))
-    return names if len(names) <= NAMED + 1 else (*names[:NAMED], f"{len(names) - NAMED} more")
