@@ -25,6 +25,10 @@ LATER = ("precision.moments", "precision.accumulation", "precision.centring")
 """Axes that choose the allowance of float32; the first of the suite's cases are judged before they are asked."""
 
 
+TOGETHER = 1 << 18
+"""So many numbers are compared at once."""
+
+
 @dataclass(frozen=True)
 class Rivals:
     """The rival answers of an axis case, and what each expects.
@@ -188,33 +192,41 @@ def distances(expected: Sequence[Sequence[Expectation]]) -> Array:
 def step_distances(steps: Sequence[Expectation]) -> Array:
     """Return the distances between expectations of one step; any values are no distance from certain ones."""
     apart = np.zeros((len(steps), len(steps)))
-    facts = [(s.kind, s.missing, tuple(sorted((name, v.facts) for name, v in s.values.items()))) for s in steps]
+    members: dict[Hashable, list[int]] = {}
+    for i, step in enumerate(steps):
+        facts = step.kind, step.missing, tuple(sorted((name, v.facts) for name, v in step.values.items()))
+        members.setdefault(facts, []).append(i)
     loose = {"free", "done", "any", "same"}
-    for i, j in itertools.combinations(range(len(steps)), 2):
-        kinds = {steps[i].kind, steps[j].kind}
-        if facts[i] != facts[j] and not (kinds <= {*loose, "values"} and kinds & loose):
-            apart[i, j] = apart[j, i] = np.inf
-    for fact in set(facts):
-        members = [i for i, own in enumerate(facts) if own == fact]
-        for name in steps[members[0]].values:
-            value = np.stack([steps[i].values[name].value.ravel() for i in members])
-            bound = np.stack([steps[i].values[name].allowance.ravel() for i in members])
-            for own, i in enumerate(members):
-                found = value_distances(value, bound, own)
-                apart[i, members] = np.maximum(apart[i, members], found)
+    for some, others in itertools.combinations(members.values(), 2):
+        kinds = {steps[some[0]].kind, steps[others[0]].kind}
+        if not (kinds <= {*loose, "values"} and kinds & loose):
+            apart[np.ix_(some, others)] = apart[np.ix_(others, some)] = np.inf
+    for alike in members.values():
+        within = np.ix_(alike, alike)
+        for name in steps[alike[0]].values:
+            value = np.stack([steps[i].values[name].value.ravel() for i in alike])
+            bound = np.stack([steps[i].values[name].allowance.ravel() for i in alike])
+            found = np.concatenate([value_distances(value, bound, own) for own in batches(*value.shape)])
+            apart[within] = np.maximum(apart[within], found)
     return apart
 
 
-def value_distances(value: Floats, bound: Floats, own: int) -> Floats:
-    """Return the largest distance, in allowances, of one row of numbers from each row."""
-    limit = np.maximum(bound, bound[own])
+def batches(rows: int, columns: int) -> list[slice]:
+    """Return the slices of so many rows of numbers as can be compared with all rows at once."""
+    size = max(1, TOGETHER // max(1, rows * columns))
+    return [slice(start, start + size) for start in range(0, rows, size)]
+
+
+def value_distances(value: Floats, bound: Floats, own: slice) -> Floats:
+    """Return the largest distance, in allowances, of some rows of numbers from each row."""
+    limit = np.maximum(bound, bound[own, None])
     with np.errstate(invalid="ignore", divide="ignore"):
-        gap = np.abs(value - value[own])
+        gap = np.abs(value - value[own, None])
         ratio = gap / limit
     ratio[(gap == 0) | (limit == np.inf)] = 0.0
     ratio[np.isnan(ratio)] = np.inf
-    ratio[np.isnan(value) & np.isnan(value[own])] = 0.0
-    return np.asarray(ratio.max(axis=1, initial=0.0))
+    ratio[np.isnan(value) & np.isnan(value[own, None])] = 0.0
+    return np.asarray(ratio.max(axis=-1, initial=0.0))
 
 
 def identify(

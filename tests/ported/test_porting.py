@@ -206,10 +206,18 @@ def test_what_only_the_source_has_words_for_is_told_with_the_reason(there_and_he
 def test_what_was_not_decided_is_not_compared_and_said_so(there_and_here):
     there, here = there_and_here
     id = "frozen.update[rank2]"
-    crashed = replace(here, rows={**here.rows, id: {"id": id, "verdict": "crash", "message": "killed by SIGSEGV"}})
-    [row] = porting(there, crashed, rank=2).unknown
+    late = replace(here, rows={**here.rows, id: {"id": id, "verdict": "timeout", "message": "no answer in 60 s"}})
+    [row] = porting(there, late, rank=2).unknown
     assert row.subjects == ("frozen.update",)
-    assert "crash, killed by SIGSEGV" in row.reason
+    assert "timeout, no answer in 60 s" in row.reason
+
+
+def test_a_process_that_dies_is_told_as_what_cannot_be_matched(there_and_here):
+    there, here = there_and_here
+    id = "frozen.update[rank2]"
+    dies = replace(here, rows={**here.rows, id: {"id": id, "verdict": "crash", "message": "killed by SIGSEGV"}})
+    [row] = unmatched(porting(there, dies, rank=2), "frozen.update")
+    assert row.reason == "killed by SIGSEGV"
 
 
 # What is not known

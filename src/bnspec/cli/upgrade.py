@@ -68,7 +68,7 @@ def upgrade_command(
         if kept:
             write_report(kept, report)
             names = ", ".join(one.source for one in kept)
-            reason += f". What the other side gave is kept: {names}, and as a page in {report}"
+            reason = f"{reason.removesuffix('.')}. What the other side gave is kept: {names}, and as a page in {report}"
         raise CannotDo(reason) from None
     for what in ran.failed:
         print(f"bnspec: {what}", file=sys.stderr)

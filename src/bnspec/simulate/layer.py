@@ -180,8 +180,8 @@ class SimulatedLayer:
         running = asking.of_place("forward.statistics") == "running"
         used = self.moving.moved(self.moving.now(), first) if running else first.statistics
         y = self.output_of(x, used, asking.arithmetic)
-        key = ("twice", first.key, used.key, self.parameters_key)
-        second = formulas.of_shown(y, self.layer, asking.arithmetic, key)
+        key = ("twice", first.key, used.key, self.parameters_key, asking.arithmetic)
+        second = asking.remember(key, lambda: formulas.of_shown(y, self.layer, asking.arithmetic, key))
         answer = asking.of_case("stats.shared-layer")
         orders = {"once": (first,), "last-call": (second,), "reversed": (second, first)}
         batches = orders.get(answer, (first, second))
