@@ -3,7 +3,7 @@
 import pytest
 
 from bnspec.compare import Kind, Weight, compare, sentence
-from bnspec.compare.answers import ACCURACY, DECLINES, FOLLOWS
+from bnspec.compare.answers import ACCURACY, DECLINES, FOLLOWS, RACE
 from bnspec.compare.weights import OF_STATE, PAIRS, WEIGHTS
 from bnspec.compare.words import plain_words
 from bnspec.identify import identify
@@ -119,6 +119,13 @@ def test_an_error_that_is_no_number_and_one_where_the_call_raised_are_not_told_a
     assert one("forward.training[rank2]", raised, wrong).formula == (
         "worst error 3.5 times what correct arithmetic may lose"
     )
+
+
+def test_a_race_that_ends_otherwise_is_no_change(one):
+    for pair in (("unordered", "summed"), ("reversed", "unordered")):
+        change = one("stats.shared-layer[rank2]", *pair)
+        assert (change.kind, change.reason) == (Kind.INCOMPARABLE, RACE)
+    assert one("stats.shared-layer[rank2]", "unordered", "each-call").kind is Kind.CHANGED
 
 
 def test_what_becomes_of_the_counter_alone_has_no_formula_of_the_statistics(one):

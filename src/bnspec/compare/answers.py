@@ -11,7 +11,7 @@ from bnspec.compare.effects import STATISTICS
 from bnspec.compare.effects_numbers import NUMBERS
 from bnspec.compare.model import Change, Comparison, Kind, Weight
 from bnspec.compare.sizes import Typical, number, typical
-from bnspec.compare.weights import RAISING, weight
+from bnspec.compare.weights import CHANCE, RAISING, weight
 from bnspec.results import DECIDED
 from bnspec.spec import AXES, CLAUSES
 
@@ -27,6 +27,8 @@ FOLLOWS = ("in the dialect of this layer", "it shows nothing that could tell", "
 
 SETTLED = frozenset({"conforms", "unsupported"} | {variant for axis in AXES.values() for variant in axis.variants})
 """Answers that, given twice, are the same whatever else their rows say: only these are told apart at once."""
+
+RACE = "which of these shows is chance, for nothing orders the updates: it may be another in the next run"
 
 COUNTER = "counter"
 """How the situations begin in which only the counter is asked, of which no formula speaks."""
@@ -120,6 +122,8 @@ def between(pair: Pair, base: Column, candidate: Column) -> Change | None:
     kind = kind_of(pair.subject, before, after, ratio(pair.old), ratio(pair.new))
     if kind is None:
         return None
+    if before != after and {before, after} <= CHANCE.get(pair.subject, frozenset()):
+        return replace(change, kind=Kind.INCOMPARABLE, reason=RACE)
     for row, column, word in ((pair.old, base, before), (pair.new, candidate, after)):
         if word == "unsupported" and message(row).startswith(FOLLOWS):
             return replace(change, kind=Kind.INCOMPARABLE, reason=f"{column.title}: {message(row)}")

@@ -84,6 +84,9 @@ PAIRS: Mapping[tuple[str, frozenset[str]], Weight] = {
 OF_STATE: Mapping[str, tuple[str, ...]] = {"degenerate.empty": ("mean", "variance", "counter", "masked")}
 """The situations, by their beginning, in which only what is stored is asked."""
 
+CHANCE: Mapping[str, frozenset[str]] = {"stats.shared-layer": frozenset({"unordered", "summed", "reversed"})}
+"""Of an axis: the answers of which one run may show this and the next run that, for nothing orders the updates."""
+
 RAISING = frozenset({"raises", "rejected", "unset-raises", "refuses", "crash"})
 """The answers that are an error, or the end of the process."""
 
