@@ -13,7 +13,7 @@ from bnspec.report import build
 from bnspec.report.model import matrix
 from bnspec.report.ports import ports
 from bnspec.report.provenance import runs_of
-from bnspec.report.series import SIDE_BY_SIDE, called, runs, series_of
+from bnspec.report.series import SIDE_BY_SIDE, before, called, runs, series_of
 from bnspec.report.timeline import GAP, HEIGHT, Point, Strip, arranged, timeline
 from bnspec.report.words import GRAVEST, Gathered, findings, gathered
 from bnspec.results import FINDINGS, Results
@@ -126,7 +126,7 @@ def test_the_matrix_holds_what_stands_side_by_side_and_the_data_hold_every_targe
     assert head.count("<th scope") == 1 + len(series_of(of(many)).first)
     data = inlined(page)
     assert len(data["targets"]) == len(series_of(of(many)).columns)
-    assert [len(versions) for _, _, versions in data["series"]] == [len(one.stops) for one in of(many)]
+    assert [len(versions) for _, _, _, versions in data["series"]] == [len(one.stops) for one in of(many)]
     assert [data["targets"][number]["name"] for number in data["shown"]] == [
         column.name for column in series_of(of(many)).first
     ]
@@ -179,6 +179,7 @@ def test_what_the_newest_version_does_is_told_before_what_only_older_ones_did(ve
 def test_versions_that_have_names_of_their_own_need_none_of_their_series(versions: Results) -> None:
     series = torch(versions)
     renamed = replace(series, stops=tuple(replace(stop, called="torch") for stop in series.stops))
+    assert (before(series), before(renamed)) == ("torch", "")
     assert called([stop.column.name for stop in series.stops[1:]], [renamed]) == "torch 1.6.0 … torch 2.13.0"
 
 

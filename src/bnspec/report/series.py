@@ -54,8 +54,13 @@ def called(names: Iterable[str], lineages: Sequence[Lineage]) -> str:
             told.append(lineage.stops[held.index(True)].column.title)
         elif any(held):
             versions = ", ".join(runs(held, [stop.name for stop in lineage.stops]))
-            told.append(versions if lineage.stops[0].called else f"{lineage.title} {versions}")
+            told.append(f"{before(lineage)} {versions}".strip())
     return "; ".join(told)
+
+
+def before(lineage: Lineage) -> str:
+    """Return what stands before the names of several versions in a sentence: the series, unless they say it."""
+    return "" if lineage.stops[0].called else lineage.title
 
 
 def runs(held: Sequence[bool], names: Sequence[str]) -> list[str]:
@@ -71,8 +76,11 @@ def runs(held: Sequence[bool], names: Sequence[str]) -> list[str]:
 
 
 def script_data(series: Series) -> Mapping[str, object]:
-    """Return what the page's script must know of the series: id, title and versions, and the numbers shown."""
+    """Return what the page's script must know of the series, and the numbers shown.
+
+    Of each its id, its title, what stands before the names of its versions in a sentence, and these names.
+    """
     return {
-        "series": [[one.id, one.title, [stop.name for stop in one.stops]] for one in series.lineages],
+        "series": [[one.id, one.title, before(one), [stop.name for stop in one.stops]] for one in series.lineages],
         "shown": series.shown,
     }

@@ -1,9 +1,9 @@
-// Which targets stand side by side. Series: [id, title, versions], in the order of the columns.
+// Which targets stand side by side. Series: [id, title, what stands before versions, versions], in the order of the columns.
 
 const series = [];
-for (const [id, title, versions] of data.series) {
+for (const [id, title, before, versions] of data.series) {
   const first = series.length ? series.at(-1).columns.at(-1) + 1 : 0;
-  series.push({ id, title, versions, columns: versions.map((_, at) => first + at) });
+  series.push({ id, title, before, versions, columns: versions.map((_, at) => first + at) });
 }
 const everyColumn = data.targets.map((_, number) => number);
 
@@ -36,7 +36,7 @@ function address(numbers) {
 
 // Targets by their names: versions that follow each other in a series as the first and the last.
 function called(numbers) {
-  return series.map(({ title, versions, columns }) => {
+  return series.map(({ before, versions, columns }) => {
     const mine = columns.filter((number) => numbers.includes(number));
     if (mine.length === 1) return data.targets[mine[0]].label;
     const runs = [];
@@ -44,7 +44,7 @@ function called(numbers) {
       if (runs.length && runs.at(-1).at(-1) === number - 1) runs.at(-1).push(number); else runs.push([number]);
     }
     const name = (number) => versions[number - columns[0]];
-    return runs.length ? `${title} ${runs.map((run) => (run.length === 1 ? name(run[0]) : `${name(run[0])} … ${name(run.at(-1))}`)).join(", ")}` : null;
+    return runs.length ? `${before} ${runs.map((run) => (run.length === 1 ? name(run[0]) : `${name(run[0])} … ${name(run.at(-1))}`)).join(", ")}`.trim() : null;
   }).filter(Boolean).join("; ");
 }
 
