@@ -92,10 +92,14 @@ def test_what_is_made_is_removed_after_its_last_target_and_what_was_there_stays(
     assert maker.removed == ["a"]
     assert maker.there == {"c"}
     assert (maker.kept, maker.swept) == ([False], 1)
+    given.close()
+    assert maker.swept == 2, "what a killed run's last processes still held at the beginning"
 
 
 def test_without_discarding_all_stays(maker):
-    run(supply(targets("a/x", "b/x"), discard=False))
+    given = supply(targets("a/x", "b/x"), discard=False)
+    run(given)
+    given.close()
     assert maker.there == {"a", "b"}
     assert (maker.removed, maker.kept, maker.swept) == ([], [True, True], 0)
 

@@ -39,9 +39,7 @@ class Supply:
 
         making: told the first target of an environment that is being made. Where the run is stopped, it ends.
         """
-        if self.discard:
-            with suppress(OSError):
-                discard_left_over()
+        self.sweep()
         there = [environment for environment in self.groups if environment.made]
         for environment in there:
             yield self.groups[environment], self.problem(environment)
@@ -85,10 +83,17 @@ class Supply:
                 discard(environment)
         self.free.release()
 
+    def sweep(self) -> None:
+        """Remove what killed runs left over, where this run discards."""
+        if self.discard:
+            with suppress(OSError):
+                discard_left_over()
+
     def close(self) -> None:
-        """Give up what is still there after an interruption."""
+        """Give up what is still there after an interruption, and what a killed run's last processes still held."""
         for environment in tuple(self.made):
             self.give_up(environment)
+        self.sweep()
 
 
 def described(fault: Exception) -> str:
