@@ -17,6 +17,7 @@ class Maker:
     """In the place of uv: what is there, what was made and removed, and how many there were at most."""
 
     there: set[str] = field(default_factory=set)
+    marked: set[str] = field(default_factory=set)
     made: list[str] = field(default_factory=list)
     kept: list[bool] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
@@ -33,11 +34,14 @@ class Maker:
         self.there.add(environment.name)
         self.made.append(environment.name)
         self.kept.append(keep)
+        if not keep:
+            self.marked.add(environment.name)
         self.most = max(self.most, len(self.there))
 
     def discard(self, environment):
-        self.there.discard(environment.name)
-        self.removed.append(environment.name)
+        if environment.name in self.marked:
+            self.there.discard(environment.name)
+            self.removed.append(environment.name)
 
     def sweep(self):
         self.swept += 1
@@ -94,6 +98,14 @@ def test_what_is_made_is_removed_after_its_last_target_and_what_was_there_stays(
     assert (maker.kept, maker.swept) == ([False], 1)
     given.close()
     assert maker.swept == 2, "what a killed run's last processes still held at the beginning"
+
+
+def test_what_a_killed_run_made_not_to_be_kept_is_removed_after_its_last_target(maker):
+    maker.there.update(("a", "b"))
+    maker.marked.add("a")
+    run(supply(targets("a/x", "b/x", "c/x")))
+    assert maker.there == {"b"}
+    assert maker.made == ["c"]
 
 
 def test_without_discarding_all_stays(maker):

@@ -70,18 +70,20 @@ class Supply:
         """Take note that a target needs its environment no longer."""
         with self.guard:
             self.left[target.environment] -= 1
-            over = not self.left[target.environment] and target.environment in self.made
+            over = not self.left[target.environment]
         if over:
             self.give_up(target.environment)
 
     def give_up(self, environment: Environment) -> None:
-        """Make room for another environment."""
+        """Make room for another environment, where this one is not to be kept: by this run or one that was killed."""
         with self.guard:
+            own = environment in self.made
             self.made.discard(environment)
         if self.discard:
             with suppress(OSError):  # its mark stays, and the next run tries again
                 discard(environment)
-        self.free.release()
+        if own:
+            self.free.release()
 
     def sweep(self) -> None:
         """Remove what killed runs left over, where this run discards."""
