@@ -15,8 +15,8 @@ from bnspec.targets import Target, choose, parse
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Say which target is tested; without either option it is the reference itself."""
     group = parser.getgroup("bnspec")
-    group.addoption("--environment", default="numpy", metavar="NAME[/ADAPTER]", help="as in `bnspec run`")
-    group.addoption("--python", default=None, metavar="PATH", help="an interpreter that has the framework")
+    group.addoption("--environment", default=None, metavar="NAME[/ADAPTER]", help="as in `bnspec run`")
+    group.addoption("--python", default=None, metavar="PATH", help="an interpreter that has the environment, made")
     group.addoption("--adapter", default=None, metavar="A", help="a built-in adapter or FILE.py:Class")
     group.addoption("--device", default="cpu", choices=["cpu", "cuda"])
     group.addoption("--known", default=None, metavar="FILE", help="results: findings that are in it are expected")
@@ -24,12 +24,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Find the target before anything is collected: a wrong name is one clear line."""
-    python, adapter = config.getoption("--python"), config.getoption("--adapter")
+    python, name, device = (config.getoption(f"--{option}") for option in ("python", "environment", "device"))
+    adapter = config.getoption("--adapter")
     try:
         if python:
-            target = choose(at_python(python), adapter, config.getoption("--device"), None)
+            # What is beside a framework may be one as well; the name says which is meant.
+            adapter = adapter or (parse(name).adapter if name else None)
+            target = choose(at_python(python), adapter, device, None)
         else:
-            target = parse(config.getoption("--environment"), adapter=adapter, device=config.getoption("--device"))
+            target = parse(name or "numpy", adapter=adapter, device=device)
     except EnvironmentProblem as problem:
         raise pytest.UsageError(str(problem)) from None
     config.stash[TARGET] = target

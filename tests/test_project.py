@@ -174,6 +174,22 @@ def test_tox_gives_an_environment_to_the_users_own_command(index, tmp_path):
     assert "tiny.bin" in listed_there.split()
 
 
+def test_the_name_of_an_environment_says_which_framework_of_a_python_is_tested(tmp_path):
+    subprocess.run([find_uv_bin(), "venv", "--quiet", "--python", sys.executable, tmp_path / "both"], check=True)
+    [packages] = (tmp_path / "both").glob("lib/python3*/site-packages")
+    for name in ("torch-2.13.0", "keras-3.15.1"):
+        (packages / f"{name}.dist-info").mkdir()
+    name = "py311-keras-3.15.1-torch-2.13.0"
+    for arguments, adapter in (((), "torch.nn"), (("--environment", name), "keras-torch")):
+        python = ("--python", tmp_path / "both" / "bin" / "python")
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "conformance", "--collect-only", "-k", "timing", *arguments, *python],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert re.search(rf"^bnspec target: .*/{re.escape(adapter)}$", run.stdout, re.MULTILINE)
+
+
 def test_a_conformance_run_without_its_known_results_is_one_clear_line():
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "conformance", "-q", "--known", "no-such-file.jsonl"],
