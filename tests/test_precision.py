@@ -6,9 +6,10 @@ import pytest
 from bnspec.case import types
 from bnspec.data import HALVES, held, long_batch, many
 from bnspec.difference import Shown, Trace
-from bnspec.identify import MARGIN, identify, rivals
+from bnspec.identify import identify
 from bnspec.judge import verify
 from bnspec.reference.formulations import rounded
+from bnspec.rivals import MARGIN, rivals
 from bnspec.simulate import questions, simulate
 from bnspec.spec import AXES, Dialect
 from bnspec.suite import load_cases, shortened

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bnspec.case import FLOAT32, Case, Layer, Step, call, read, train
-from bnspec.identify import MARGIN, prepare, rivals
 from bnspec.paths import suite_folder
+from bnspec.rivals import MARGIN, Prepared, rivals
 from bnspec.spec import AXES, Dialect, SuiteError
 from bnspec.suite import check, check_complete, load_cases, matcher, select
 
@@ -192,7 +192,7 @@ def test_a_case_that_cannot_tell_its_rivals_apart_is_refused_with_its_name():
     rival_answers = tuple({"modes.unstated": variant} for variant in ("infer", "train"))
     case = Case(("modes.unstated",), "rank2", Layer(), (train(x), read("scale")), "shows neither", rival_answers)
     with pytest.raises(SuiteError, match=r"modes.unstated\[rank2\]: two answers .* only 0 allowances apart"):
-        prepare([case])
+        Prepared([case]).ahead()
 
 
 def test_a_layers_types_are_part_of_its_situation():

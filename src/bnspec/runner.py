@@ -13,11 +13,12 @@ from bnspec.case import Case, Layer
 from bnspec.claims import held_to
 from bnspec.difference import Shown, Trace
 from bnspec.facts import fact
-from bnspec.identify import Prepared, identify
+from bnspec.identify import identify
 from bnspec.judge import not_judged, verify
 from bnspec.memo import Memo
 from bnspec.process import Event, WorkerProcess
 from bnspec.results import Row, one_line
+from bnspec.rivals import Prepared
 from bnspec.simulate import Memory
 from bnspec.spec import Dialect
 from bnspec.targets import Target

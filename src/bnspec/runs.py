@@ -13,10 +13,10 @@ from bnspec.case import Case
 from bnspec.claims import claims
 from bnspec.environments import EnvironmentProblem
 from bnspec.facts import probes
-from bnspec.identify import Prepared, prepare
 from bnspec.process import WorkerProcess
 from bnspec.provenance import provenance
 from bnspec.results import one_line
+from bnspec.rivals import Prepared
 from bnspec.runner import Driver, TargetFailed, Timeouts, judged, parse_seconds
 from bnspec.streams import Streams
 from bnspec.suite import load_cases, select
@@ -41,7 +41,7 @@ class Run:
     early: per target the worker process that was started before anything else was imported;
     probes: what is found out beside the cases, as facts; discard: whether to remove the environments that are made;
     failed: per target that did not run or come to its end, what to say of it; written: the results files that hold
-    anything of this run.
+    anything of this run; judging: whether a target has shown something.
     """
 
     targets: Sequence[Target]
@@ -53,6 +53,7 @@ class Run:
     drivers: list[Driver] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
+    judging: bool = False
     written: Sequence[Path] = ()
 
     def start(self, executor: Executor, supplier: Executor, supply: Supply) -> Iterator[Record]:
@@ -122,6 +123,7 @@ class Run:
         for row in judged(driver, cases, prepared):
             if self.stopped:
                 return
+            self.judging = True
             if not announced:
                 announced = True
                 yield "target", {**about, **worker_facts(driver)}
@@ -188,7 +190,9 @@ def carry_out(
                     f"-k {expression!r} selects nothing. Ids look like stats.stored-variance[rank4-last]; "
                     "give a part of one, such as -k frozen."
                 )
-            run.selection.set_result((cases, reported, prepare(cases)))
+            prepared = Prepared(cases)
+            run.selection.set_result((cases, reported, prepared))
+            prepared.ahead(lambda: run.judging)
             # Imported while the workers import their frameworks.
             from bnspec.progress import Display
 

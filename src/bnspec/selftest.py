@@ -30,11 +30,11 @@ from rich.text import Text
 
 from bnspec.case import Case
 from bnspec.environments import find
-from bnspec.identify import prepare
 from bnspec.memo import Memo
 from bnspec.paths import mutants_folder
 from bnspec.provenance import provenance
 from bnspec.results import FINDINGS, Row, Writer
+from bnspec.rivals import Prepared
 from bnspec.runner import Driver, TargetFailed, Timeouts, judge, judged
 from bnspec.suite import Needs, load_cases, with_axes
 from bnspec.summary import wide_console
@@ -184,7 +184,7 @@ class SelfTest:
     def ready(cls) -> "SelfTest":
         """Load the suite and run Correct: what it answers is the dialect of every mutant."""
         cases = load_cases()
-        self = cls(cases, Memo(partial(judge, prepared=prepare(cases), memories={}, hints=False)), {})
+        self = cls(cases, Memo(partial(judge, prepared=Prepared(cases).ahead(), memories={}, hints=False)), {})
         base = next(one for one in implementations(BASE) if one.name == BASE)
         self.variants = {row.id: row.variant for row in self.rows(base)}
         return self

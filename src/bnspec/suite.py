@@ -51,7 +51,7 @@ def check(cases: Iterable[Case]) -> None:
 
     Two cases of one id; an unknown clause or variant; an axis without rivals, or asked elsewhere than where
     its layer stands; a program that no adapter can run. That rivals are far enough apart is checked where
-    they are simulated (identify.prepare).
+    they are simulated (rivals.far_apart).
     """
     seen: set[str] = set()
     for case in cases:

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from bnspec.case import Case
-from bnspec.identify import MARGIN, rivals
 from bnspec.report.margins import PairTable, pair_tables
+from bnspec.rivals import MARGIN, rivals
 from bnspec.spec import AXES, Dialect
 from bnspec.suite import load_cases
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bnspec.case import Case
 from bnspec.expectation import Expectation, Expected
-from bnspec.identify import MARGIN, Rivals, rivals, step_distances
+from bnspec.rivals import MARGIN, Rivals, rivals, step_distances
 from bnspec.spec import AXES, Dialect
 
 KINDS: Mapping[str, str] = {
