@@ -307,6 +307,18 @@ def test_what_was_written_is_read_back_bit_for_bit():
     assert (row.verdict, row.ratio) == ("violates", np.inf)
 
 
+def test_rivals_are_simulated_ahead_until_it_is_enough_and_afterwards_when_they_are_asked_for():
+    cases = [case for case in load_cases() if case.clauses == ("stats.timing", "stats.uncollected")]
+    ahead = Prepared(cases)
+    ahead.ahead(lambda: len(ahead.found) == 2)
+    assert list(ahead.found) == [case.key for case in cases[:2]]
+    late = ahead.get(cases[-1].key)
+    assert late is not None
+    assert late is ahead.get(cases[-1].key)
+    assert list(ahead.found) == [cases[0].key, cases[1].key, cases[-1].key]
+    assert ahead.get("forward.training[rank2]") is None
+
+
 def test_what_is_the_same_in_every_dialect_is_not_simulated_again():
     """An update enters what a call without a mode shows, so its rivals wait for the statistics of the layer."""
     cases = {case.key: case for case in load_cases() if case.rivals and case.where in ("rank2", "rank4-axis2")}

@@ -8,6 +8,7 @@ import numpy as np
 from bnspec.case import Array, Case
 from bnspec.expectation import Expectation, Expected
 from bnspec.reference.statistics import PART, Floats
+from bnspec.results import cut
 
 LIMIT = 1.0
 """A number is right up to this many allowances."""
@@ -160,7 +161,7 @@ def step_differences(number: int, do: str, trace: Trace, expected: Expectation) 
         yield Difference(number, "error", "accepted", 0.0 if right else np.inf, np.inf, f"{where}: {text}")
     elif shown.error is not None:
         name, text = shown.error
-        said = " ".join(text.split())[:ERROR_TEXT]
+        said = cut(text, ERROR_TEXT)
         yield Difference(number, "error", "refused", np.inf, np.inf, f"{where}: raised {name}: {said}")
     elif expected.kind == "same":
         for found in bit_differences(shown, trace.steps[expected.like]):

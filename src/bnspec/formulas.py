@@ -142,7 +142,7 @@ def moved(
     ones = Moments(new.mean, np.ones_like(new.mean), new.count)
     estimate, factor = (estimate_variance(given, stored_variance=kind, epsilon=layer.epsilon) for given in (new, ones))
     spread = factor * batch.statistics.variance_allowance
-    if kind == "sample-epsilon-padded":  # it is had from 1/√(v + ε): 7 roundings of halves of k
+    if kind == "sample-epsilon-padded":  # it is had from 1/√(v + ε): 7 roundings u, k = 4u
         spread = spread + 2 * arithmetic.k * np.abs(estimate)
     bounds = (batch.statistics.mean_allowance, spread)
     parts = []

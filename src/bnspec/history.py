@@ -105,6 +105,11 @@ class Lineage:
         return f"{name} {before} → {after}" if name and before != after and after != UNKNOWN else ""
 
     @property
+    def prefix(self) -> str:
+        """What stands before the names of its versions in a sentence: its title, unless they say it."""
+        return "" if self.stops[0].called else self.title
+
+    @property
     def span(self) -> str:
         """Its first and its last version."""
         first, last = self.stops[0].name, self.newest.name

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from textwrap import shorten
 from typing import Any
 
 from bnspec.case import Case, types
 from bnspec.difference import ERROR_TEXT, Comparison, Trace, compare
 from bnspec.measure import gradient, output, update
-from bnspec.results import Row
+from bnspec.results import Row, cut
 from bnspec.simulate import Memory, questions, simulate
 from bnspec.spec import AXES, Dialect, UndecidedError, UndefinedError
 
@@ -72,7 +71,7 @@ def declined(case: Case, trace: Trace) -> str:
     if case.typed == case.where or not calls or len(errors) < len(calls):
         return ""
     name, text = errors[0]
-    return f"it does not take {types(case.layer.dtypes)}: {name}: {shorten(text, DECLINED, placeholder='…')}"
+    return f"it does not take {types(case.layer.dtypes)}: {name}: {cut(text, DECLINED)}"
 
 
 def taken(case: Case, trace: Trace) -> bool:
@@ -138,7 +137,7 @@ def raised_before(case: Case, trace: Trace, step: int) -> str:
     for number, shown in enumerate(trace.steps[:step]):
         if shown.error:
             name, text = shown.error
-            said = " ".join(text.split())[:ERROR_TEXT]
+            said = cut(text, ERROR_TEXT)
             return f". Before it step {number + 1} ({case.program[number].do}) raised {name}: {said}"
     return ""
 

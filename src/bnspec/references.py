@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from bnspec.compare import Change
-from bnspec.history import Event, Lineage, Stop
+from bnspec.history import Event, Lineage, Stop, version_of
 from bnspec.paths import suite_folder
 from bnspec.results import DECIDED
 
 
 @dataclass(frozen=True)
 class Spot:
-    """A place in the results: what changed at a version of a series, or what every version of it shows.
+    """A place in the results: what changed at a version of a lineage, or what every version of it shows.
 
     subject: an axis, a clause or the name of a fact; since: the first version with the change; shows: the answer
     of every version, of some `versions` and in situations that begin with `situation` where those are given.
@@ -49,9 +49,8 @@ class Found:
     event: Event | None
 
     def __str__(self) -> str:
-        """The versions, with the name of the series where they do not tell it."""
-        named = any(stop.called for stop in self.lineage.stops)
-        return self.versions if named else f"{self.lineage.title} {self.versions}"
+        """The versions, with the name of the lineage where they do not tell it."""
+        return f"{self.lineage.prefix} {self.versions}".strip()
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def changed(spot: Spot, lineage: Lineage) -> Found | None:
     """Return the step across a version, where what the spot names changed in it."""
     since = Version(spot.since)
     for event in lineage.events:
-        before, after = order(event.before), order(event.after)
+        before, after = version_of(event.before.column), version_of(event.after.column)
         if before is None or after is None or not before < since <= after:
             continue
         changes = of_subject(event, spot)
@@ -121,11 +120,11 @@ def of_subject(event: Event, spot: Spot) -> list[Change]:
 
 
 def constant(spot: Spot, lineage: Lineage) -> Found | None:
-    """Return the versions of a series that were asked, where all of them show an answer somewhere."""
+    """Return the versions of a lineage that were asked, where all of them show an answer somewhere."""
     wanted = SpecifierSet(spot.versions)
     asked: list[tuple[Stop, list[str]]] = []
     for stop in lineage.stops:
-        version = order(stop)
+        version = version_of(stop.column)
         if spot.versions and (version is None or not wanted.contains(version, prereleases=True)):
             continue
         start = f"{spot.subject}[{spot.situation}"
@@ -137,14 +136,6 @@ def constant(spot: Spot, lineage: Lineage) -> Found | None:
         return None
     first, last = asked[0][0].name, asked[-1][0].name
     return Found(lineage, first if len(asked) == 1 else f"{first} … {last}", tuple(asked[-1][1]), None)
-
-
-def order(stop: Stop) -> Version | None:
-    """Return the version of a stop; None where it is none of PEP 440."""
-    try:
-        return Version(stop.version)
-    except InvalidVersion:
-        return None
 
 
 def matched(event: Event, lineage: Lineage, every: Sequence[Reference]) -> tuple[Reference, ...]:

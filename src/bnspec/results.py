@@ -309,6 +309,12 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))[:2000]
 
 
+def cut(text: str, most: int) -> str:
+    """Return text as one line of at most so many characters, the last … where it was longer."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= most else f"{flat[: most - 1]}…"
+
+
 def printable(text: str) -> str:
     """Return text with control characters replaced, safe for a terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

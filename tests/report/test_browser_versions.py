@@ -81,7 +81,7 @@ def test_the_address_keeps_the_choice_of_targets(open_page: Open, file: Path) ->
     again = open_page(f"#{page.url.partition('#')[2]}", file=file)
     assert [head for head in heads(again) if head.startswith("torch")] == ["torch 1.5.1", "torch 1.6.0"]
     again.get_by_role("button", name="Choose targets").first.click()
-    again.get_by_role("button", name="Newest of each series").click()
+    again.get_by_role("button", name="Newest of each lineage").click()
     assert "targets" not in fragment(again)
     assert sorted(heads(again)) == sorted(NEWEST)
 

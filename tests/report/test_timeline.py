@@ -10,10 +10,10 @@ from bnspec.columns import Column, columns
 from bnspec.compare import Weight
 from bnspec.history import Lineage, lineages
 from bnspec.report import build
+from bnspec.report.choice import SIDE_BY_SIDE, called, choice_of, runs
 from bnspec.report.model import matrix
 from bnspec.report.ports import ports
 from bnspec.report.provenance import runs_of
-from bnspec.report.series import SIDE_BY_SIDE, before, called, runs, series_of
 from bnspec.report.timeline import GAP, HEIGHT, Point, Strip, arranged, timeline
 from bnspec.report.words import GRAVEST, Gathered, findings, gathered
 from bnspec.results import FINDINGS, Results
@@ -33,7 +33,7 @@ def inlined(page: str) -> Any:
     return json.loads(page.partition('id="data">')[2].partition("</script>")[0])
 
 
-def test_a_series_tells_every_step_with_its_changes_and_what_is_quiet(versions: Results) -> None:
+def test_a_lineage_tells_every_step_with_its_changes_and_what_is_quiet(versions: Results) -> None:
     found = timeline(of(versions))
     assert found is not None
     (chapter,) = found.chapters
@@ -50,12 +50,12 @@ def test_a_series_tells_every_step_with_its_changes_and_what_is_quiet(versions: 
     assert found.summary == "1 × only moving statistics, 1 × error handling"
 
 
-def test_no_series_of_several_versions_has_no_timeline(sample: Callable[..., Results]) -> None:
+def test_no_lineage_of_several_versions_has_no_timeline(sample: Callable[..., Results]) -> None:
     assert timeline(of(sample())) is None
     assert 'id="timeline"' not in build([sample()], {})
 
 
-def test_a_series_in_which_nothing_changed_is_told_in_one_line(many: Results) -> None:
+def test_a_lineage_in_which_nothing_changed_is_told_in_one_line(many: Results) -> None:
     quiet = Lineage("torch", "torch", False, torch(many).stops[-3:])
     found = timeline([quiet])
     assert found is not None
@@ -106,13 +106,13 @@ def test_the_page_tells_the_timeline_without_a_script(versions: Results) -> None
         assert f'id="{anchor}"' in page
 
 
-def test_few_targets_stand_all_side_by_side_and_of_many_the_newest_of_each_series(
+def test_few_targets_stand_all_side_by_side_and_of_many_the_newest_of_each_lineage(
     versions: Results, many: Results
 ) -> None:
-    few = series_of(of(versions))
+    few = choice_of(of(versions))
     assert (few.chosen, few.style) == (False, "")
     assert few.first == few.columns
-    found = series_of(of(many))
+    found = choice_of(of(many))
     assert len(found.columns) > SIDE_BY_SIDE
     assert found.chosen
     assert [column.label for column in found.first] == [lineage.newest.column.label for lineage in of(many)]
@@ -123,16 +123,16 @@ def test_few_targets_stand_all_side_by_side_and_of_many_the_newest_of_each_serie
 def test_the_matrix_holds_what_stands_side_by_side_and_the_data_hold_every_target(many: Results) -> None:
     page = build([many], {})
     head = page.partition('<table class="matrix">')[2].partition("</thead>")[0]
-    assert head.count("<th scope") == 1 + len(series_of(of(many)).first)
+    assert head.count("<th scope") == 1 + len(choice_of(of(many)).first)
     data = inlined(page)
-    assert len(data["targets"]) == len(series_of(of(many)).columns)
-    assert [len(versions) for _, _, _, versions in data["series"]] == [len(one.stops) for one in of(many)]
+    assert len(data["targets"]) == len(choice_of(of(many)).columns)
+    assert [len(versions) for _, _, _, versions in data["lineages"]] == [len(one.stops) for one in of(many)]
     assert [data["targets"][number]["name"] for number in data["shown"]] == [
-        column.name for column in series_of(of(many)).first
+        column.name for column in choice_of(of(many)).first
     ]
 
 
-def test_targets_of_a_series_are_called_by_the_first_and_the_last_of_those_that_follow_each_other(
+def test_targets_of_a_lineage_are_called_by_the_first_and_the_last_of_those_that_follow_each_other(
     many: Results,
 ) -> None:
     stops = torch(many).stops
@@ -145,20 +145,20 @@ def test_targets_of_a_series_are_called_by_the_first_and_the_last_of_those_that_
 
 
 def test_the_findings_of_neighbouring_versions_are_told_together(versions: Results) -> None:
-    found = gathered(findings(matrix(series_of(of(versions)).columns)), of(versions))
+    found = gathered(findings(matrix(choice_of(of(versions)).columns)), of(versions))
     assert Gathered("torch 1.5.1", "refuses", (AFFINE,), "raised ValueError: no") in found
-    series = torch(versions)
+    lineage = torch(versions)
     twice = [
         Column(stop.column.name, "", "", "", {}, {}, {AFFINE: {"verdict": "crash", "message": stop.name}}, True)
-        for stop in series.stops[1:]
+        for stop in lineage.stops[1:]
     ]
-    assert gathered(findings(matrix(twice)), [series]) == (
+    assert gathered(findings(matrix(twice)), [lineage]) == (
         Gathered("torch 1.6.0 … 2.13.0", "crash", (AFFINE,), "2.13.0"),
     )
 
 
 def test_what_the_newest_version_does_is_told_before_what_only_older_ones_did(versions: Results) -> None:
-    series = torch(versions)
+    lineage = torch(versions)
     verdicts = {
         "1.5.1": {AFFINE: "crash", "frozen.update[rank2]": "imprecise"},
         "2.13.0": {
@@ -169,18 +169,18 @@ def test_what_the_newest_version_does_is_told_before_what_only_older_ones_did(ve
     }
     shown = [
         replace(stop.column, rows={id: {"verdict": verdict} for id, verdict in verdicts[stop.name].items()})
-        for stop in (series.stops[0], series.stops[-1])
+        for stop in (lineage.stops[0], lineage.stops[-1])
     ]
-    found = gathered(findings(matrix(shown)), [series])
+    found = gathered(findings(matrix(shown)), [lineage])
     assert [one.verdict for one in found] == ["violates", "drifts", "imprecise", "crash"]
     assert set(GRAVEST) == FINDINGS
 
 
-def test_versions_that_have_names_of_their_own_need_none_of_their_series(versions: Results) -> None:
-    series = torch(versions)
-    renamed = replace(series, stops=tuple(replace(stop, called="torch") for stop in series.stops))
-    assert (before(series), before(renamed)) == ("torch", "")
-    assert called([stop.column.name for stop in series.stops[1:]], [renamed]) == "torch 1.6.0 … torch 2.13.0"
+def test_versions_that_have_names_of_their_own_need_none_of_their_lineage(versions: Results) -> None:
+    lineage = torch(versions)
+    renamed = replace(lineage, stops=tuple(replace(stop, called="torch") for stop in lineage.stops))
+    assert (lineage.prefix, renamed.prefix) == ("torch", "")
+    assert called([stop.column.name for stop in lineage.stops[1:]], [renamed]) == "torch 1.6.0 … torch 2.13.0"
 
 
 def main_targets(**facts: Any) -> list[Column]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from bnspec.compare.diff import Diff, Weighed
 from bnspec.compare.model import Kind
-from bnspec.compare.words import Line, answers, cut, lines, reasons, summary
+from bnspec.compare.words import CAUSE, Line, answers, lines, reasons, summary
+from bnspec.results import cut
 
 ACTING = re.compile(r"[&<>@`*\[\]|~\\]|(?<!\w)_|_(?!\w)|#(?=\d)|(?<=[A-Za-z])://|(?<=\bwww)\.", re.IGNORECASE)
 """What would be markup, an entity, a mention, a reference or a link."""
@@ -62,7 +63,7 @@ def comparison(one: Weighed) -> Iterator[str]:
         yield from folded("Allowed", [row(line) for line in lines(one.allowed)], table=True)
     untold = reasons(one.comparison)
     if untold:
-        said = [f"- {answers(some)} × {escaped(cut(reason))}" for reason, some in untold.items()]
+        said = [f"- {answers(some)} × {escaped(cut(reason, CAUSE))}" for reason, some in untold.items()]
         yield from folded(f"{answers(one.comparison.incomparable)} answers cannot be compared", said)
 
 

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from bnspec.compare.diff import Diff, Weighed
 from bnspec.compare.model import Kind, Weight
-from bnspec.compare.words import Line, answers, cut, lines, reasons, summary
+from bnspec.compare.words import CAUSE, Line, answers, lines, reasons, summary
+from bnspec.results import cut
 
 WIDTH = 110
 """Columns of text where nobody looks at a screen: a file, a pipe."""
@@ -95,7 +96,7 @@ def told_comparison(one: Weighed) -> Iterator[Told]:
         yield "", 0, ""
         yield "bold", 0, "Not comparable"
     for reason, changes in list(untold.items())[:SHOWN_REASONS]:
-        yield "dim", 2, f"{answers(changes)} × {cut(reason)}"
+        yield "dim", 2, f"{answers(changes)} × {cut(reason, CAUSE)}"
     if len(untold) > SHOWN_REASONS:
         yield "dim", 2, f"and {len(untold) - SHOWN_REASONS} more reasons"
 

@@ -9,6 +9,7 @@ from bnspec.compare.diff import Weighed
 from bnspec.compare.facts import LONG
 from bnspec.compare.model import Change, Comparison, Kind, Weight
 from bnspec.compare.places import merged
+from bnspec.results import cut
 from bnspec.spec import AXES, CLAUSES
 from bnspec.spec import sentence as asked
 
@@ -66,7 +67,7 @@ class Line:
     @property
     def cause(self) -> str:
         """The reason as a reader needs it: whether it was so before or is so now, and not all of a long one."""
-        return f"{'before' if self.kind in BEFORE else 'now'}: {cut(self.reason)}" if self.reason else ""
+        return f"{'before' if self.kind in BEFORE else 'now'}: {cut(self.reason, CAUSE)}" if self.reason else ""
 
 
 def sentence(change: Change) -> str:
@@ -172,9 +173,3 @@ def summary(one: Weighed) -> str:
     parts = [f"{said or 'nothing changed'}; {one.comparison.same} answers are the same"]
     parts += [f"{len(lines(one.allowed))} allowed"] if one.allowed else []
     return "; ".join([*parts, f"{untold} cannot be compared"] if untold else parts) + "."
-
-
-def cut(text: str) -> str:
-    """Return a reason in one line, not too long."""
-    flat = " ".join(text.split())
-    return f"{flat[:CAUSE]}…" if len(flat) > CAUSE else flat

@@ -13,6 +13,7 @@ from bnspec.convert.layers import STATISTICS, BadState, Converted, Spelling, con
 from bnspec.difference import Trace
 from bnspec.environments import make
 from bnspec.porting import Porting, fact
+from bnspec.results import cut
 from bnspec.runner import Driver, Timeouts
 from bnspec.targets import Target
 
@@ -124,7 +125,7 @@ def done(path: Path, end: Side, trace: Trace, what: str) -> None:
     if error:
         said = ": ".join(filter(None, (error[0], *error[1].splitlines()[:1])))
         hint = f"expected an {ARRAYS}, or a file in its own format"
-        raise BadState(f"{path}: {end.column.title} cannot {what} it: {said[:SAID]}; {hint}")
+        raise BadState(f"{path}: {end.column.title} cannot {what} it: {cut(said, SAID)}; {hint}")
 
 
 def traces(end: Side, programs: Sequence[Case]) -> dict[str, Trace]:

@@ -12,7 +12,7 @@ from bnspec.data import SEED, SPATIAL
 from bnspec.difference import ERROR_TEXT, LIMIT, Trace, compare
 from bnspec.expectation import Expectation, Expected
 from bnspec.porting import Porting, layout
-from bnspec.results import DECIDED
+from bnspec.results import DECIDED, cut
 from bnspec.simulate import questions, simulate
 from bnspec.simulate.asking import FLOOR
 from bnspec.spec import AXES, Dialect, UndecidedError, UndefinedError
@@ -157,7 +157,7 @@ def checked(
     faults, expected = [], []
     for end, program, trace in zip(ends, programs, traces, strict=True):
         if trace.status != "ran":
-            return Checked(title, None, (f"{end.column.title}: {trace.status}: {trace.reason}"[:ERROR_TEXT],), ())
+            return Checked(title, None, (cut(f"{end.column.title}: {trace.status}: {trace.reason}", ERROR_TEXT),), ())
         try:
             expected.append(simulate(program, end.dialect))
         except (UndecidedError, UndefinedError) as open_question:

@@ -10,6 +10,7 @@ from bnspec.case import Case
 from bnspec.columns import columns
 from bnspec.compare.diff import Diff
 from bnspec.report.changes import changes_of, said
+from bnspec.report.choice import choice_of, script_data
 from bnspec.report.clean import cleaned
 from bnspec.report.documented import documentation
 from bnspec.report.facts import fact_groups
@@ -18,7 +19,6 @@ from bnspec.report.model import matrix
 from bnspec.report.ports import ports
 from bnspec.report.provenance import runs_of
 from bnspec.report.score import SHOWN_IDS, score
-from bnspec.report.series import script_data, series_of
 from bnspec.report.timeline import timeline
 from bnspec.report.unsupported import SHOWN, gaps
 from bnspec.report.variants import table_of
@@ -48,9 +48,9 @@ def build(results: Sequence[Results], cases: Mapping[str, Case], diff: Diff | No
     files = [cleaned(one) for one in results]
     found = columns(files)
     lineages = history.lineages(column for column in found if column.rows)
-    series = series_of(lineages)
-    whole, shown = matrix(series.columns), matrix(series.first)
-    style = "\n".join([*(asset(f"style/{name}.css") for name in STYLES), series.style])
+    choice = choice_of(lineages)
+    whole, shown = matrix(choice.columns), matrix(choice.first)
+    style = "\n".join([*(asset(f"style/{name}.css") for name in STYLES), choice.style])
     script = "\n".join(asset(f"script/{name}.js") for name in SCRIPTS)
     environment = Environment(
         loader=FunctionLoader(asset),
@@ -72,8 +72,8 @@ def build(results: Sequence[Results], cases: Mapping[str, Case], diff: Diff | No
         warnings=warnings(found, files),
         runs=runs_of(files),
         columns=found,
-        series=series,
-        every=series.columns,
+        choice=choice,
+        every=choice.columns,
         whole=whole,
         matrix=shown,
         fits=len(shown.columns) <= FITTING_COLUMNS,
@@ -96,7 +96,7 @@ def build(results: Sequence[Results], cases: Mapping[str, Case], diff: Diff | No
         script=Markup(script),
         style_hash=digest(style),
         script_hash=digest(script),
-        data=Markup(page_data(whole, cases, script_data(series), documented)),
+        data=Markup(page_data(whole, cases, script_data(choice), documented)),
     )
 
 

@@ -6,7 +6,8 @@ from itertools import groupby
 
 from bnspec.compare.diff import Diff, Weighed
 from bnspec.compare.model import Change, Weight
-from bnspec.compare.words import Line, answers, cut, lines, reasons, summary
+from bnspec.compare.words import CAUSE, Line, answers, lines, reasons, summary
+from bnspec.results import cut
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def comparison(one: Weighed) -> Changes:
         one.beside,
         tuple(Heaviness(weight, tuple(some)) for weight, some in groupby(lines(one.changes), lambda line: line.weight)),
         lines(one.allowed),
-        tuple(Untold(cut(reason), answers(some), some) for reason, some in reasons(one.comparison).items()),
+        tuple(Untold(cut(reason, CAUSE), answers(some), some) for reason, some in reasons(one.comparison).items()),
     )
 
 

@@ -7,7 +7,7 @@ from bnspec import claims
 from bnspec.claims import Claim
 from bnspec.columns import Column
 from bnspec.history import Lineage
-from bnspec.report.series import called
+from bnspec.report.choice import called
 from bnspec.results import TargetResults
 from bnspec.spec import AXES
 

@@ -22,7 +22,7 @@ AS_BEFORE = 1
 """A cell that is the one before it: neighbouring versions mostly answer alike."""
 
 
-def page_data(shown: Matrix, cases: Mapping[str, Case], series: Mapping[str, Any], documented: Documentation) -> str:
+def page_data(shown: Matrix, cases: Mapping[str, Case], choice: Mapping[str, Any], documented: Documentation) -> str:
     """Return the JSON of a page, safe inside a script element."""
     pool, answers = CasePool(), Pool()
     numbers = {  # what is folded comes last: where the room for inputs ends, it ends there
@@ -54,7 +54,7 @@ def page_data(shown: Matrix, cases: Mapping[str, Case], series: Mapping[str, Any
                 }
                 for column in shown.columns
             ],
-            **series,
+            **choice,
             "clauses": {clause: clause_data(clause) for clause in sorted({x.clause for x in shown.lines}, key=place)},
             "lines": lines,
             "claims": [[claim.variant, claim.said, who] for claim, who in documented.claims],

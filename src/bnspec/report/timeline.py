@@ -1,4 +1,4 @@
-"""The timeline: every series of versions as a strip, what changed between two of them, and the answers over time."""
+"""The timeline: every lineage of versions as a strip, what changed between two of them, and the answers over time."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from bnspec.report.model import CLAUSE_ORDER, Answer, Cell, Line, cell
 
 STEP, WIDE_STEP, HEIGHT, LEFT, GAP = 60, 92, 76, 30, 60
 """Of the picture: the distance of two versions, and of two with long names; the height of a row, its margin, and
-the distance of two series in it."""
+the distance of two lineages in it."""
 
 TITLE_LETTER = 8
 """How wide a letter of a title is at most."""
@@ -45,7 +45,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Strip:
-    """A series of versions in the picture."""
+    """A lineage of versions in the picture."""
 
     title: str
     points: tuple[Point, ...]
@@ -69,7 +69,7 @@ class Era:
 
 @dataclass(frozen=True)
 class EraRow:
-    """One question that the versions of a series answer differently."""
+    """One question that the versions of a lineage answer differently."""
 
     line: Line
     eras: tuple[Era, ...]
@@ -101,7 +101,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One series: what changed where, between which neighbours nothing did, and the questions by version."""
+    """One lineage: what changed where, between which neighbours nothing did, and the questions by version."""
 
     lineage: Lineage
     steps: tuple[Step, ...]
@@ -116,7 +116,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Timeline:
-    """All series of several versions."""
+    """All lineages of several versions."""
 
     chapters: tuple[Chapter, ...]
     unchanged: tuple[Lineage, ...]
@@ -145,7 +145,7 @@ class Timeline:
 
 
 def timeline(lineages: Sequence[Lineage]) -> Timeline | None:
-    """Return the timeline of some series; None where none has several versions."""
+    """Return the timeline of some lineages; None where none has several versions."""
     several = [lineage for lineage in lineages if len(lineage.stops) > 1]
     if not several:
         return None
@@ -171,7 +171,7 @@ def told(counts: Mapping[Weight, int]) -> str:
 
 
 def chapter(lineage: Lineage, number: int) -> Chapter:
-    """Return what a series has to tell."""
+    """Return what a lineage has to tell."""
     every = references()
     steps = tuple(
         Step(f"step-{number}-{n}", event, matched(event, lineage, every))
@@ -183,7 +183,7 @@ def chapter(lineage: Lineage, number: int) -> Chapter:
 
 
 def strip(found: Chapter) -> Strip:
-    """Return the picture of a series: a mark between two versions where something changed."""
+    """Return the picture of a lineage: a mark between two versions where something changed."""
     stops = found.lineage.stops
     step = WIDE_STEP if any(stop.beside for stop in stops) else STEP
     points = tuple(Point(LEFT + n * step, stop.version, note(stops, n)) for n, stop in enumerate(stops))

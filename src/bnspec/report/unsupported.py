@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from bnspec.columns import Column
 from bnspec.history import Lineage
+from bnspec.report.choice import called
 from bnspec.report.model import CLAUSE_ORDER
-from bnspec.report.series import called
 
 SHOWN = 10
 """So many reasons are told at once, those of most questions first; the others are folded."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from bnspec.columns import Column
 from bnspec.history import Lineage
+from bnspec.report.choice import called
 from bnspec.report.model import Line, Matrix
 from bnspec.report.score import score
-from bnspec.report.series import called
 from bnspec.results import FINDINGS, Results
 
 NAMED = 3
@@ -35,7 +35,7 @@ GRAVEST = (
 
 @dataclass(frozen=True)
 class Gathered:
-    """One verdict of the versions of a series on one clause: who, which ids, and what the newest of them said."""
+    """One verdict of the versions of a lineage on one clause: who, which ids, and what the newest of them said."""
 
     who: str
     verdict: str

@@ -100,9 +100,9 @@ function allGiven(cells) {
   return [given(cells, drawn), more];
 }
 
-// Of every series of versions, each answer and the versions that gave it.
+// Of every lineage of versions, each answer and the versions that gave it.
 function overVersions(cells) {
-  const lines = series.filter(({ columns }) => columns.length > 1).map(({ title, versions, columns }) => {
+  const lines = lineages.filter(({ columns }) => columns.length > 1).map(({ title, versions, columns }) => {
     const eras = [];
     for (const [at, number] of columns.entries()) {
       if (at === 0 || answer(cells[number]) !== answer(cells[columns[at - 1]])) eras.push({ cell: cells[number], first: versions[at] });

@@ -128,10 +128,10 @@ function filter() {
 // Whether versions answer differently; here it counts that one has no words for it.
 const changes = (cells) => new Set(cells.filter((cell) => cell.verdict !== "not-run").map(answer)).size > 1;
 
-// The columns of a series from one target on; null where none is named.
+// The columns of a lineage from one target on; null where none is named.
 function since(name) {
   const number = data.targets.findIndex((target) => target.name === name);
-  const home = series.find(({ columns }) => columns.includes(number));
+  const home = lineages.find(({ columns }) => columns.includes(number));
   return home ? home.columns.filter((column) => column >= number) : null;
 }
 
@@ -149,7 +149,7 @@ function foldFamilies(active) {
 }
 
 function drawSince() {
-  const groups = series.filter(({ columns }) => columns.length > 1).map(({ title, versions, columns }) => make("optgroup", { label: title },
+  const groups = lineages.filter(({ columns }) => columns.length > 1).map(({ title, versions, columns }) => make("optgroup", { label: title },
     ...columns.slice(0, -1).map((number, at) => make("option", { value: data.targets[number].name, textContent: `${title} ${versions[at]}` }))));
   if (groups.length) $("since").append(...groups); else $("since").closest("p").remove();
 }

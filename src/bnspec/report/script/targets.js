@@ -1,19 +1,19 @@
-// Which targets stand side by side. Series: [id, title, what stands before versions, versions], in the order of the columns.
+// Which targets stand side by side. Lineages: [id, title, what stands before versions, versions], in the order of the columns.
 
-const series = [];
-for (const [id, title, before, versions] of data.series) {
-  const first = series.length ? series.at(-1).columns.at(-1) + 1 : 0;
-  series.push({ id, title, before, versions, columns: versions.map((_, at) => first + at) });
+const lineages = [];
+for (const [id, title, before, versions] of data.lineages) {
+  const first = lineages.length ? lineages.at(-1).columns.at(-1) + 1 : 0;
+  lineages.push({ id, title, before, versions, columns: versions.map((_, at) => first + at) });
 }
 const everyColumn = data.targets.map((_, number) => number);
 
-// In the address: `series:version,version;series:*`, of the series of which other versions are shown than at first.
+// In the address: `lineage:version,version;lineage:*`, of the lineage of which other versions are shown than at first.
 
 function chosen() {
   const text = state().get("targets");
   if (text === null) return data.shown;
   const asked = new Map(text.split(";").map((part) => part.split(":")).map(([id, names = ""]) => [decoded(id), names]));
-  const found = series.flatMap(({ id, versions, columns }) => {
+  const found = lineages.flatMap(({ id, versions, columns }) => {
     if (!asked.has(id)) return columns.filter((number) => data.shown.includes(number));
     const names = asked.get(id).split(",").map(decoded);
     return names.includes("*") ? columns : columns.filter((_, at) => names.includes(versions[at]));
@@ -26,7 +26,7 @@ function decoded(text) {
 }
 
 function address(numbers) {
-  return series.map(({ id, versions, columns }) => {
+  return lineages.map(({ id, versions, columns }) => {
     const mine = columns.filter((number) => numbers.includes(number));
     if (String(mine) === String(columns.filter((number) => data.shown.includes(number)))) return null;
     const names = mine.length === columns.length ? "*" : mine.map((number) => encodeURIComponent(versions[number - columns[0]])).join(",");
@@ -34,9 +34,9 @@ function address(numbers) {
   }).filter(Boolean).join(";");
 }
 
-// Targets by their names: versions that follow each other in a series as the first and the last.
+// Targets by their names: versions that follow each other in a lineage as the first and the last.
 function called(numbers) {
-  return series.map(({ before, versions, columns }) => {
+  return lineages.map(({ before, versions, columns }) => {
     const mine = columns.filter((number) => numbers.includes(number));
     if (mine.length === 1) return data.targets[mine[0]].label;
     const runs = [];
@@ -65,7 +65,7 @@ function button(textContent, name, action) {
 }
 
 function drawChooser() {
-  const groups = series.map(({ title, versions, columns }) => make("fieldset", {},
+  const groups = lineages.map(({ title, versions, columns }) => make("fieldset", {},
     make("legend", { textContent: title }),
     ...columns.map((number, at) => make("label", { className: "chip", title: data.targets[number].name }, boxes[number], make("span", { textContent: versions[at] }))),
     ...(columns.length === 1 ? [] : [

@@ -7,8 +7,8 @@ from bnspec.worker.adapters.onnx_shared import AnyOnnx
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
-# 1.8 was built without the operator's training mode (onnxruntime PR 7703); 1.9 has it again (PR 8269).
-TRAINS = not onnxruntime.__version__.startswith("1.8.")
+NO_TRAINING = "Training mode is not supported in this build"
+"""What a runtime says that was built without it, as 1.8 was (onnxruntime PR 7703; 1.9 has it again, PR 8269)."""
 
 
 class OnnxRuntime(AnyOnnx):
@@ -21,13 +21,13 @@ class OnnxRuntime(AnyOnnx):
     def has_device(cls, device):
         return PROVIDERS[device] in onnxruntime.get_available_providers()
 
-    def call(self, mode, x, **options):
-        if mode == "train" and not TRAINS:
-            raise Unsupported("this release of ONNX Runtime is built without the operator's training mode")
-        return super().call(mode, x, **options)
-
     def compiled(self, model):
-        return onnxruntime.InferenceSession(model.SerializeToString(), providers=[PROVIDERS[self.device]])
+        try:
+            return onnxruntime.InferenceSession(model.SerializeToString(), providers=[PROVIDERS[self.device]])
+        except Exception as error:
+            if NO_TRAINING in str(error):
+                raise Unsupported(NO_TRAINING)
+            raise
 
     def execute(self, compiled, feeds):
         return compiled.run(None, feeds)

@@ -1,4 +1,4 @@
-"""Which targets stand side by side: with many versions the newest of each series, the others to be called up."""
+"""Which targets stand side by side: with many versions the newest of each lineage, the others to be called up."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from bnspec.columns import Column
 from bnspec.history import Lineage
 
 SIDE_BY_SIDE = 20
-"""So many targets are shown beside each other; of more only the newest of each series."""
+"""So many targets are shown beside each other; of more only the newest of each lineage."""
 
 
 @dataclass(frozen=True)
-class Series:
-    """The targets of a page in the order of their series, and those shown at once, by their numbers."""
+class Choice:
+    """The targets of a page in the order of their lineages, and those shown at once, by their numbers."""
 
     lineages: tuple[Lineage, ...]
     columns: tuple[Column, ...]
@@ -36,16 +36,16 @@ class Series:
         return f"{table}:is({others}) {{ display: none; }}\n" if others else ""
 
 
-def series_of(lineages: Sequence[Lineage]) -> Series:
+def choice_of(lineages: Sequence[Lineage]) -> Choice:
     """Return the targets of some lineages, and which of them are shown at once."""
     columns = tuple(stop.column for lineage in lineages for stop in lineage.stops)
     newest = {lineage.newest.column.name for lineage in lineages}
     few = len(columns) <= SIDE_BY_SIDE
-    return Series(tuple(lineages), columns, tuple(n for n, c in enumerate(columns) if few or c.name in newest))
+    return Choice(tuple(lineages), columns, tuple(n for n, c in enumerate(columns) if few or c.name in newest))
 
 
 def called(names: Iterable[str], lineages: Sequence[Lineage]) -> str:
-    """Return some targets by their names: versions that follow each other in a series as the first and the last."""
+    """Return some targets by their names: versions that follow each other in a lineage as the first and the last."""
     wanted = set(names)
     told = []
     for lineage in lineages:
@@ -54,13 +54,8 @@ def called(names: Iterable[str], lineages: Sequence[Lineage]) -> str:
             told.append(lineage.stops[held.index(True)].column.title)
         elif any(held):
             versions = ", ".join(runs(held, [stop.name for stop in lineage.stops]))
-            told.append(f"{before(lineage)} {versions}".strip())
+            told.append(f"{lineage.prefix} {versions}".strip())
     return "; ".join(told)
-
-
-def before(lineage: Lineage) -> str:
-    """Return what stands before the names of several versions in a sentence: the series, unless they say it."""
-    return "" if lineage.stops[0].called else lineage.title
 
 
 def runs(held: Sequence[bool], names: Sequence[str]) -> list[str]:
@@ -75,12 +70,12 @@ def runs(held: Sequence[bool], names: Sequence[str]) -> list[str]:
     return told
 
 
-def script_data(series: Series) -> Mapping[str, object]:
-    """Return what the page's script must know of the series, and the numbers shown.
+def script_data(choice: Choice) -> Mapping[str, object]:
+    """Return what the page's script must know of the lineages, and the numbers shown.
 
     Of each its id, its title, what stands before the names of its versions in a sentence, and these names.
     """
     return {
-        "series": [[one.id, one.title, before(one), [stop.name for stop in one.stops]] for one in series.lineages],
-        "shown": series.shown,
+        "lineages": [[one.id, one.title, one.prefix, [stop.name for stop in one.stops]] for one in choice.lineages],
+        "shown": choice.shown,
     }
