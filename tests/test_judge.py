@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import bnspec.rivals
 from bnspec.case import Case, Layer, call, read, train, write
 from bnspec.difference import Shown, Trace, compare
 from bnspec.identify import closest, identify
@@ -305,6 +306,15 @@ def test_what_was_written_is_read_back_bit_for_bit():
     assert (row.verdict, row.ratio) == ("conforms", 0)
     [row] = verify(case, following(case, BASE, s1_mean=lambda mean: np.nextafter(mean, F(9))), BASE)
     assert (row.verdict, row.ratio) == ("violates", np.inf)
+
+
+@pytest.mark.parametrize("together", [1, 1000])
+def test_rivals_are_as_far_apart_however_many_numbers_are_compared_at_once(case_of, monkeypatch, together):
+    expected = rivals(case_of("stats.averaging[rank2]"), BASE).expected
+    at_once = distances(expected)
+    monkeypatch.setattr(bnspec.rivals, "TOGETHER", together)
+    assert np.array_equal(distances(expected), at_once)
+    assert len(set(at_once.ravel())) > 10
 
 
 def test_rivals_are_simulated_ahead_until_it_is_enough_and_afterwards_when_they_are_asked_for():

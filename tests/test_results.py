@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bnspec.results import ResultsError, Writer, one_line, read
+from bnspec.results import ResultsError, Writer, cut, one_line, read
 
 RUN = {"schema": 3, "suite": "0.1.0", "date": "2025-11-21", "command": ["bnspec"], "os": "Linux", "cases": 1}
 TARGET = {"target": "t", "environment": "e", "adapter": "a", "device": "cpu"}
@@ -188,9 +188,9 @@ def test_older_files_are_still_read(lines, schema):
 
 def test_a_file_cut_off_anywhere_behind_its_first_line_is_a_partial_run(lines):
     whole = lines(*RECORDS).read_bytes()
-    for cut in range(whole.index(b"\n") + 1, len(whole) - 1):
-        results = read(lines(whole[:cut]))
-        assert not results.complete, whole[:cut]
+    for end in range(whole.index(b"\n") + 1, len(whole) - 1):
+        results = read(lines(whole[:end]))
+        assert not results.complete, whole[:end]
     assert read(lines(whole[:-1])).complete, "only the last line's end is missing"
 
 
@@ -267,6 +267,12 @@ def test_a_file_that_is_not_there_or_is_a_folder_is_one_clear_line(tmp_path):
         read(tmp_path / "missing.jsonl")
     with pytest.raises(ResultsError, match="cannot be read: Is a directory"):
         read(tmp_path)
+
+
+def test_a_text_that_is_cut_says_so_and_is_no_longer_than_asked():
+    assert cut("  one\n two ", 7) == "one two"
+    assert cut("one two three", 7) == "one tw…"
+    assert cut("x" * 50, 7) == "xxxxxx…"
 
 
 def test_one_line_holds_nothing_that_acts_on_a_terminal():
