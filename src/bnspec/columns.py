@@ -34,10 +34,30 @@ class Column:
         return f"{self.label} ({self.apart})" if self.apart else self.label
 
     @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the target tells of itself; nothing where its results hold none."""
+        return mapping(self.info.get("facts"))
+
+    @property
+    def packages(self) -> Mapping[str, str]:
+        """What is installed beside it, with versions."""
+        return {str(name): str(version) for name, version in mapping(self.info.get("packages")).items()}
+
+    def variants(self, axis: str) -> frozenset[str]:
+        """Return every answer that it gives to an axis somewhere."""
+        found = (row.get("variant") for id, row in self.rows.items() if id.startswith(f"{axis}["))
+        return frozenset(str(variant) for variant in found if variant)
+
+    @property
     def failed(self) -> str | None:
         """Why the target could not start, if it could not."""
         reason = self.info.get("failed")
         return None if reason is None else str(reason)
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return a field of a record that should be an object; nothing where it is none."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def columns(files: Iterable[Results]) -> tuple[Column, ...]:

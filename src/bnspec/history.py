@@ -6,7 +6,7 @@ Which targets belong together is told once, in `conformance/lineages.toml`.
 import functools
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -237,10 +237,9 @@ def version_of(column: Column) -> Version | None:
 
 def companion(column: Column, names: Sequence[str]) -> tuple[str, Version]:
     """Return the package beside a target's framework, and its version; nothing and UNKNOWN where there is none."""
-    packages: Mapping[str, Any] = column.info.get("packages") or {}
     for name in names:
         try:
-            return names[0], Version(str(packages[name]))
+            return names[0], Version(column.packages[name])
         except (KeyError, InvalidVersion):
             continue
     return "", UNKNOWN

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bnspec.columns import Column
-from bnspec.compare.facts import told
 from bnspec.compare.model import Change
 from bnspec.spec import AXES, CLAUSES
 
@@ -34,7 +33,7 @@ def allowances(texts: Sequence[str], columns: Iterable[Column]) -> tuple[Allowan
     """Return the allowances that an option gives. Raises UnknownAllowance where one names nothing at all."""
     known: dict[str, None] = dict.fromkeys((*AXES, *CLAUSES))
     for column in columns:
-        known.update(dict.fromkeys([*column.rows, *told(column)]))
+        known.update(dict.fromkeys([*column.rows, *column.facts]))
     found = []
     for text in dict.fromkeys(texts):
         allowance = Allowance(text)

@@ -1,6 +1,6 @@
 """The answer of a diff: comparisons of pairs of targets, what is allowed, what to know before believing it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bnspec.columns import Column, columns
@@ -146,18 +146,14 @@ def differing_beside(base: Column, candidate: Column) -> str:
     """Return what else differs between two environments that computes: other frameworks, NumPy, Python."""
     frameworks = {normal(str(column.info.get("framework", ""))) for column in (base, candidate)}
     own = frameworks if len(frameworks) == 1 else frozenset[str]()
-    installed = [{plain(normal(name)): version for name, version in packages(column)} for column in (base, candidate)]
+    installed = [
+        {plain(normal(name)): version for name, version in column.packages.items()} for column in (base, candidate)
+    ]
     for found, column in zip(installed, (base, candidate), strict=True):
         found["python"] = ".".join(str(column.info.get("python", "")).split(".")[:2])
     names = [name for name in COMPUTING if name not in own and all(found.get(name) for found in installed)]
     pairs = [(name, *(found[name] for found in installed)) for name in names]
     return ", ".join(f"{name} {old} → {new}" for name, old, new in pairs if old != new)
-
-
-def packages(column: Column) -> Iterable[tuple[str, str]]:
-    """Return what is installed beside a target."""
-    found = column.info.get("packages")
-    return [(str(name), str(version)) for name, version in found.items()] if isinstance(found, Mapping) else []
 
 
 COMPUTING = (

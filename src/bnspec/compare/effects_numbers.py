@@ -7,9 +7,7 @@ import numpy as np
 from bnspec.compare.effects import Effect
 from bnspec.compare.sizes import Typical, number, percent, plain
 from bnspec.reference import UNIT, Arithmetic
-
-FLOOR = 1.001e-5
-"""The least ε that TensorFlow gives to cuDNN."""
+from bnspec.simulate.asking import FLOOR
 
 GIVEN = 1e-7
 """An ε below the floor, where nobody gives one."""

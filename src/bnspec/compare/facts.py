@@ -33,13 +33,11 @@ LONG = 90
 
 VERSION = re.compile(r"\d+\.\d+\.\d")
 
-Told = Mapping[str, Any]
-
 
 def compared(base: Column, candidate: Column) -> tuple[list[Change], list[Change]]:
     """Return the facts that changed, and those that one of two targets does not tell."""
-    old, new = told(base), told(candidate)
-    installed = chain.from_iterable(column.info.get("packages") or () for column in (base, candidate))
+    old, new = base.facts, candidate.facts
+    installed = chain.from_iterable(column.packages for column in (base, candidate))
     left_out = OF_THE_MACHINE.union(installed)
     changed, missing = [], []
     for name in dict.fromkeys([*old, *new]):
@@ -59,12 +57,6 @@ def versions(before: Any, after: Any) -> bool:
     """Return whether a fact is the version of something beside the framework."""
     values = [value for value in (before, after) if value is not None]
     return all(isinstance(value, str) and VERSION.match(value) for value in values)
-
-
-def told(column: Column) -> Told:
-    """Return what a target tells of itself."""
-    facts = column.info.get("facts")
-    return facts if isinstance(facts, Mapping) else {}
 
 
 @functools.cache

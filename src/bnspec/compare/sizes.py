@@ -1,7 +1,7 @@
 """How large a difference is: typical sizes, and how numbers are written."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bnspec.columns import Column
@@ -32,9 +32,7 @@ class Typical:
 
 def typical(column: Column) -> Typical:
     """Return keep and ε of a target's own defaults, as far as its facts tell them."""
-    given = column.info.get("facts")
-    facts = given if isinstance(given, Mapping) else {}
-    keep, epsilon = kept(column, facts.get("momentum")), facts.get("epsilon")
+    keep, epsilon = kept(column, column.facts.get("momentum")), column.facts.get("epsilon")
     return Typical(
         keep if keep is not None and 0 < keep < 1 else Typical.keep,
         epsilon if isinstance(epsilon, float) and 0 < epsilon < 1 else Typical.epsilon,
@@ -45,9 +43,9 @@ def kept(column: Column, momentum: object) -> float | None:
     """Return the weight of the old statistic that a momentum number of a target means, where that is known."""
     if isinstance(momentum, bool) or not isinstance(momentum, int | float):
         return None
-    asked = (row.get("variant") for name, row in column.rows.items() if name.startswith("stats.momentum-weight["))
-    meant = {str(variant) for variant in asked if variant}
-    return {"old": momentum, "new": 1 - momentum}.get(meant.pop()) if len(meant) == 1 else None
+    meant = column.variants("stats.momentum-weight")
+    kinds = {frozenset({"old"}): momentum, frozenset({"new"}): 1 - momentum}
+    return kinds.get(meant)
 
 
 def at_sizes(amount: str, told: Callable[[int], str], typical: Typical) -> str:

@@ -92,10 +92,9 @@ def layout(column: Column) -> str:
 def cumulative(gone: Iterable[Change], target: Column, sizes: Typical) -> Iterator[Unmatched]:
     """Yield that the source takes a cumulative average, if it does and the target takes none."""
     asked = "stats.averaging"
-    rows = (row for id, row in target.rows.items() if id.startswith(f"{asked}[") and row.get("variant"))
-    own = {str(row["variant"]) for row in rows}
+    own = target.variants(asked)
     if len(own) == 1 and any(CUMULATIVE in change.situations for change in gone):
-        here = own.pop()
+        (here,) = own
         what = f"A cumulative average, in which {AXES[asked].variants['cumulative']}: {target.title} takes none"
         formula = STATISTICS[asked]("cumulative", here, sizes)
         yield Unmatched(what, "", formula, Weight.STATISTICS, asked, f"cumulative → {here}", "")

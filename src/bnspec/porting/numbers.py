@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bnspec.columns import Column
+from bnspec.columns import Column, mapping
 from bnspec.porting.model import UnknownNumber
 
 MATCHED = "stats.momentum-weight"
@@ -13,27 +13,20 @@ OPTIONS = {"momentum": "momentum", "epsilon": "eps"}
 """The options of the command that give the numbers."""
 
 
-def facts(column: Column) -> Mapping[str, Any]:
-    """Return a target's facts."""
-    held = column.info.get("facts")
-    return held if isinstance(held, Mapping) else {}
-
-
 def fact(column: Column, name: str) -> Mapping[str, Any]:
     """Return a fact that has parts; none where the target does not tell it so."""
-    held = facts(column).get(name)
-    return held if isinstance(held, Mapping) else {}
+    return mapping(column.facts.get(name))
 
 
 def axis(column: Column) -> int | None:
     """Return the channel axis when nobody says it; None where the target does not tell."""
-    told = facts(column).get("axis")
+    told = column.facts.get("axis")
     return told if isinstance(told, int) else None
 
 
 def number(column: Column, name: str, given: float | None) -> float:
     """Return the number that was given, else the framework's default. Raises UnknownNumber where there is none."""
-    default = facts(column).get(name)
+    default = column.facts.get(name)
     if given is not None:
         return given
     if isinstance(default, (int, float)) and not isinstance(default, bool):
@@ -44,7 +37,7 @@ def number(column: Column, name: str, given: float | None) -> float:
 def weighs(column: Column) -> str:
     """Return what the momentum number weighs. Raises UnknownNumber where its results do not say, or two things."""
     rows = [row for id, row in column.rows.items() if id.startswith(f"{MATCHED}[")]
-    said = {str(row["variant"]) for row in rows if row.get("variant")}
+    said = column.variants(MATCHED)
     if rows and all(row["verdict"] == "unsupported" for row in rows):
         raise UnknownNumber(f"{column.title} has no momentum to port: {rows[0].get('message')}")
     if len(said) != 1:
@@ -52,7 +45,7 @@ def weighs(column: Column) -> str:
             f"{column.title}: what its momentum weighs was not decided ({MATCHED}); run it anew: "
             f"bnspec run {column.name}"
         )
-    return said.pop()
+    return next(iter(said))
 
 
 def short(value: float) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bnspec.columns import Column
 from bnspec.porting.model import Absent, Argument, Name
-from bnspec.porting.numbers import axis, fact, facts, weighs
+from bnspec.porting.numbers import axis, fact, weighs
 
 SWITCHES = {
     "both": "scale and offset",
@@ -23,8 +23,8 @@ def arguments(source: Column, target: Column, numbers: Mapping[str, tuple[float,
     notes = {"momentum": momentum_note(source, target)}
     for name, (old, new) in numbers.items():
         note = notes.get(name, "")
-        if facts(target).get(name) not in (None, new):
-            note = "; ".join(filter(None, (note, f"must be said: the default is {facts(target)[name]}")))
+        if target.facts.get(name) not in (None, new):
+            note = "; ".join(filter(None, (note, f"must be said: the default is {target.facts[name]}")))
         yield Argument(name, spelled(there, name, old), spelled(here, name, new), note)
     yield channel_axis(source, target)
     switches, others = fact(source, "parameter switches"), fact(target, "parameter switches")
@@ -95,7 +95,7 @@ def bare(path: Any) -> str | None:
 
 def code(target: Column, numbers: Mapping[str, float], rank: int) -> str:
     """Return code that builds the layer, its features to be filled in; nothing where the facts do not say how."""
-    constructor = facts(target).get("constructor")
+    constructor = target.facts.get("constructor")
     if isinstance(constructor, Mapping):
         constructor = constructor.get(f"rank{rank}")
     if not isinstance(constructor, str):

@@ -69,18 +69,12 @@ def fact_groups(shown: Sequence[Column]) -> tuple[FactGroup, ...]:
 
 def facts(shown: Sequence[Column]) -> tuple[FactLine, ...]:
     """Return the facts of all targets by name: those that differ first, the others by how many targets have them."""
-    own = [said(column) for column in shown]
+    own = [column.facts for column in shown]
     lines = [
         FactLine(name, tuple(fact(some[name]) if name in some else None for some in own))
         for name in dict.fromkeys(name for some in own for name in some)
     ]
     return tuple(sorted(lines, key=lambda line: (not line.differs, -line.shared)))
-
-
-def said(column: Column) -> Mapping[str, Any]:
-    """Return a target's facts."""
-    found = column.info.get("facts")
-    return found if isinstance(found, Mapping) else {}
 
 
 def fact(value: Any) -> Fact:
