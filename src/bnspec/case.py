@@ -70,19 +70,20 @@ class Step:
     like: int | None = None
 
 
-def train(x: Array, mask: Array | None = None, **options: bool) -> Step:
+def train(x: Array, mask: Array | None = None, **options: bool | str) -> Step:
     """Call the layer in training mode.
 
     mask: True where a value counts, of the shape of x without its channel axis. options: `record=False`
     within the framework's own way not to record gradients, `collect=False` without the updates that it hands
-    to the caller, `recompute=True` run again for the backward pass.
+    to the caller, `recompute=True` run again for the backward pass, `layout=NAME` with x as such a view
+    (Adapter.arrange).
     """
     return Step("train", {"x": x} if mask is None else {"x": x, "mask": mask}, options)
 
 
-def infer(x: Array) -> Step:
-    """Call the layer in inference mode."""
-    return Step("infer", {"x": x})
+def infer(x: Array, **options: str) -> Step:
+    """Call the layer in inference mode. options: `layout=NAME` with x as such a view (Adapter.arrange)."""
+    return Step("infer", {"x": x}, options)
 
 
 def call(x: Array) -> Step:
@@ -118,6 +119,16 @@ def set_mode(mode: str, where: str = "layer") -> Step:
 def untrack(how: str) -> Step:
     """Tell a finished layer to keep no statistics: `switch` the attribute, or `remove` the statistics."""
     return Step("untrack", options={"how": how})
+
+
+def capture(mode: str, x: Array) -> Step:
+    """Trace, script, compile or export the layer in a mode, x the example; later calls go through what was made."""
+    return Step("capture", {"x": x}, {"mode": mode})
+
+
+def set_threads(count: int) -> Step:
+    """Let the framework compute with so many threads."""
+    return Step("set_threads", options={"count": count})
 
 
 def snapshot() -> Step:

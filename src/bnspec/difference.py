@@ -166,6 +166,10 @@ def step_differences(number: int, do: str, trace: Trace, expected: Expectation) 
     elif expected.kind == "same":
         for found in bit_differences(shown, trace.steps[expected.like]):
             yield replace(found, step=number, text=f"{where}: {found.text} step {expected.like + 1}")
+    elif expected.kind == "other":
+        equal = all(found.ratio == 0 for found in bit_differences(shown, trace.steps[expected.like]))
+        text = f"{where}: shows the bits of step {expected.like + 1}; expected others"
+        yield Difference(number, "bits", "number", np.inf if equal else 0.0, 0.0, text)
     else:
         for name in sorted(expected.missing & shown.arrays.keys()):
             yield Difference(number, name, "shape", np.inf, np.inf, f"{where}: gave {name}, where there is none")

@@ -38,7 +38,8 @@ class Expectation:
 
     kind: `values` (the named arrays), `raises` (an error of any class), `absent` (no moving statistics: an
     error, missing arrays or NaN), `free` (any values), `done` (success; what it shows is not asked), `any`
-    (anything, an error too), `same` (bit for bit what the step of number `like` showed).
+    (anything, an error too), `same` (bit for bit what the step of number `like` showed), `other` (the same arrays
+    as that step, not all of their bits).
     missing: arrays that must not be shown.
     """
 
@@ -54,6 +55,11 @@ RAISES, ABSENT, FREE, DONE, ANY = (Expectation(kind) for kind in ("raises", "abs
 def same(step: int) -> Expectation:
     """A step that shows, bit for bit, what the step of that number (from 0) showed."""
     return Expectation("same", like=step)
+
+
+def other(step: int) -> Expectation:
+    """A step that shows the arrays of the step of that number (from 0), with other bits."""
+    return Expectation("other", like=step)
 
 
 def values(**named: Expected) -> Expectation:

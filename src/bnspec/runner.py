@@ -4,7 +4,7 @@ import queue
 import re
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from bnspec.case import Case, Layer
 from bnspec.claims import held_to
 from bnspec.difference import Shown, Trace
+from bnspec.equivalence import CLAUSE, equivalence
 from bnspec.facts import fact
 from bnspec.identify import identify
 from bnspec.judge import not_judged, verify
@@ -93,10 +94,20 @@ class Driver:
         self.probes = probes
         self.facts_seconds = 0.0
         self.probed = {probe.key: probe.situation for probe in probes}
+        self.dialect: Dialect | None = None
+        self.compilations: int | None = None
         self.deaths = 0
         self.stopped = False
         self.failure = ""
         self.start(started)
+
+    @property
+    def default(self) -> bool:
+        """Whether the target runs in the adapter's default execution."""
+        executions = self.ready.get("executions")
+        return self.target.execution is None or (
+            isinstance(executions, list) and executions[:1] == [self.target.execution]
+        )
 
     def stop(self) -> None:
         """Kill the worker and start no other; the cases that are left get no trace."""
@@ -146,6 +157,9 @@ class Driver:
             return "the worker does not start: it does not say how it can run"
         if asked is not None and asked not in known:
             return f"the adapter has no execution {asked!r}; it has {', '.join(map(str, known))}"
+        lacking = header.get("lacking")
+        if asked is not None and isinstance(lacking, dict) and lacking.get(asked):
+            return f"it cannot run {asked} here: {str(lacking[asked])[:500]}"
         return ""
 
     def next_event(self, seconds: float) -> Event | None:
@@ -217,6 +231,7 @@ class Driver:
             session.current, session.since = None, event.at
             session.answered += 1
             self.deaths = 0
+            self.compilations = count_of(header.get("compilations"), self.compilations)
             yield from self.told(str(identifier), header, parse_trace(header, event.arrays))
         else:
             yield from self.lost("error", f"the worker sent an answer to nothing: {str(header)[:200]}", waiting)
@@ -304,6 +319,11 @@ def parse_trace(header: Mapping[str, Any], arrays: Sequence[Any]) -> Trace:
     return Trace("ran", steps, seconds=spent)
 
 
+def count_of(given: Any, before: int | None) -> int | None:
+    """Return a number of compilations; what was known before for what cannot be one."""
+    return given if isinstance(given, int) and 0 <= given < LONG_SECONDS else before
+
+
 def parse_seconds(seconds: Any) -> float:
     """Return a number of seconds, 0 for what cannot be one."""
     return float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < LONG_SECONDS else 0.0
@@ -339,20 +359,29 @@ def judge(
 
 
 def judged(
-    driver: Driver, cases: Sequence[Case], prepared: Prepared | None = None, memo: Memo | None = None
+    driver: Driver,
+    cases: Sequence[Case],
+    prepared: Prepared | None = None,
+    memo: Memo | None = None,
+    base: Callable[[], Dialect | None] = lambda: None,
 ) -> Iterator[Row]:
     """Run and judge the cases of a connected target: the axes first, then everything in the dialect found.
 
     What the framework documents changes a verdict, never the dialect: what follows is judged as observed.
 
+    base: returns the dialect of the default execution, where this is another one, as soon as it is known.
     memo: judges in the place of `judge`, and remembers. The worker is killed at the end: there is nothing that
     it should still do.
     """
     judging = memo or partial(judge, prepared=prepared)
     dialect = Dialect()
     traces: dict[str, Trace] = {}
-    coming = driver.traces(cases)
+    coming = driver.traces([case for case in cases if case.program])
     for case in cases:
+        if case.clauses == (CLAUSE,):
+            driver.dialect = dialect
+            yield equivalence(case, dialect, None if driver.default else base(), default=driver.default)
+            continue
         while case.key not in traces:
             try:
                 key, trace = next(coming)
@@ -372,4 +401,5 @@ def judged(
             dialect = dialect.not_deciding(case.clauses if case.rivals else (), case.situation)
         for row in rows:
             yield driver.held_to_claims(replace(row, seconds=trace.seconds if row is rows[0] else 0.0))
+    driver.dialect = dialect
     coming.close()

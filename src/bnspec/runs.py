@@ -3,9 +3,9 @@
 import queue
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bnspec.provenance import provenance
 from bnspec.results import one_line
 from bnspec.rivals import Prepared
 from bnspec.runner import Driver, TargetFailed, Timeouts, judged, parse_seconds
+from bnspec.spec import Dialect
 from bnspec.streams import Streams
 from bnspec.suite import load_cases, select
 from bnspec.supply import Supply, described
@@ -41,7 +42,8 @@ class Run:
     early: per target the worker process that was started before anything else was imported;
     probes: what is found out beside the cases, as facts; discard: whether to remove the environments that are made;
     failed: per target that did not run or come to its end, what to say of it; written: the results files that hold
-    anything of this run; judging: whether a target has shown something.
+    anything of this run; judging: whether a target has shown something; known: the dialects of targets that an
+    earlier run finished; dialects: those of default executions, as soon as they are known.
     """
 
     targets: Sequence[Target]
@@ -54,6 +56,8 @@ class Run:
     failed: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
     judging: bool = False
+    known: Mapping[str, Dialect] = field(default_factory=dict)
+    dialects: dict[str, Future[Dialect | None]] = field(default_factory=dict)
     written: Sequence[Path] = ()
 
     def start(self, executor: Executor, supplier: Executor, supply: Supply) -> Iterator[Record]:
@@ -61,6 +65,10 @@ class Run:
 
         supplier: where the environments are made.
         """
+        self.dialects = {target.name: Future() for target in self.targets if target.execution is None}
+        for name, dialect in self.known.items():
+            self.dialects[name] = Future()
+            self.dialects[name].set_result(dialect)
         box: queue.Queue[Record | None] = queue.Queue()
 
         def work(target: Target, problem: str) -> None:
@@ -74,6 +82,7 @@ class Run:
                     box.put(progress(target, "failed"))
             finally:
                 supply.done(target)
+                self.know(target, None)
                 box.put(None)
 
         def hand_out() -> None:
@@ -120,10 +129,12 @@ class Run:
             return
         counts: dict[str, int] = {}
         spent, announced = 0.0, False
-        for row in judged(driver, cases, prepared):
+        for row in judged(driver, cases, prepared, base=lambda: self.default_dialect(target)):
             if self.stopped:
                 return
             self.judging = True
+            if driver.dialect is not None:
+                self.know(target, driver.dialect)
             if not announced:
                 announced = True
                 yield "target", {**about, **worker_facts(driver)}
@@ -134,14 +145,32 @@ class Run:
                 yield progress(target, "running", sum(counts.values()))
         if driver.failure:
             self.failed[target.name] = f"did not come to its end: {driver.failure}"
-        times = {"adapter_seconds": spent + driver.facts_seconds, "wall_seconds": time.monotonic() - started}
+        times: dict[str, Any] = {
+            "adapter_seconds": spent + driver.facts_seconds,
+            "wall_seconds": time.monotonic() - started,
+        }
+        if driver.compilations is not None:
+            times["compilations"] = driver.compilations
         yield "target-end", {"target": target.name, "counts": counts, **times}
         yield progress(target, "done", sum(counts.values()))
+
+    def know(self, target: Target, dialect: Dialect | None) -> None:
+        """Note the dialect of a target, for its other executions; the first that is noted counts."""
+        with suppress(KeyError, InvalidStateError):
+            self.dialects[target.name].set_result(dialect)
+
+    def default_dialect(self, target: Target) -> Dialect | None:
+        """Return the dialect of a target's default execution when it is known; None where it will not be."""
+        known = self.dialects.get(replace(target, execution=None).name)
+        return None if known is None or self.stopped else known.result()
 
     def stop(self) -> None:
         """Kill every worker; no further verdict is given."""
         self.stopped = True
         self.selection.cancel()
+        for known in self.dialects.values():
+            with suppress(InvalidStateError):
+                known.set_result(None)
         for driver in self.drivers:
             driver.stop()
         for worker in self.early.values():
@@ -164,8 +193,16 @@ def worker_facts(driver: Driver) -> dict[str, Any]:
         "python": str(ready.get("python", ""))[:200],
         "packages": {str(k)[:200]: str(v)[:200] for k, v in packages.items()} if isinstance(packages, dict) else {},
         "import_seconds": parse_seconds(ready.get("import_seconds")),
-        "facts": dict(driver.facts),
+        "facts": {**driver.facts, **executions_of(driver)},
     }
+
+
+def executions_of(driver: Driver) -> dict[str, Any]:
+    """Return, where an adapter has several executions, which of them this build and device can run, as a fact."""
+    executions, lacking = driver.ready.get("executions"), driver.ready.get("lacking")
+    if not isinstance(executions, list) or len(executions) < 2 or not isinstance(lacking, dict):
+        return {}
+    return {"executions": {str(e)[:200]: one_line(str(lacking.get(e, "can run")))[:500] for e in executions[:100]}}
 
 
 def carry_out(

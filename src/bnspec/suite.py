@@ -8,7 +8,7 @@ from dataclasses import replace
 from bnspec.case import STRUCTURES, Case
 from bnspec.paths import suite_folder
 from bnspec.simulate import STEPS, questions
-from bnspec.spec import AXES, CLAUSES, Dialect, SuiteError
+from bnspec.spec import AXES, CLAUSES, Dialect, SuiteError, family
 from bnspec.worker.frames import TRAVELLING
 
 FIRST = (
@@ -141,6 +141,8 @@ def needs(case: Case) -> frozenset[tuple[str, str]]:
 
     One answer may lead to another question: every variant of what is asked by default is tried.
     """
+    if not case.program:  # judged from the answers to a family of axes, wherever they are asked
+        return frozenset((axis, EVERYWHERE) for axis in AXES if family(axis) == case.situation)
     case = shortened(case)
     if case.rivals:
         dialects = [Dialect().answering(rival, case.situation) for rival in case.rivals]
@@ -163,6 +165,7 @@ def shortened(case: Case) -> Case:
 
 
 LARGE = 10_000
+EVERYWHERE = ""
 
 
 def matcher(expression: str) -> Callable[[str], bool]:

@@ -4,7 +4,7 @@ import ast
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -192,25 +192,49 @@ def parsed(file: Path) -> ast.Module:
         raise EnvironmentProblem(f"--adapter {file}: is not Python: {error}") from None
 
 
+def every_execution(target: Target) -> list[Target]:
+    """Return a target in each execution of its adapter, the default one first.
+
+    Raises EnvironmentProblem where these are not written out.
+    """
+    line = declaration(target.path, "executions")
+    try:
+        executions = (
+            [] if line is None else [str(name) for name in ast.literal_eval(getattr(line, "value", None) or "")]
+        )
+    except (ValueError, SyntaxError, TypeError):
+        raise EnvironmentProblem(
+            f"--execution all: executions of {target.path} is read before the file is imported; "
+            'expected a literal tuple such as ("eager", "jit")'
+        ) from None
+    return [target, *(replace(target, execution=name) for name in executions[1:])]
+
+
 def declared_environ(path: str) -> Mapping[str, str]:
     """Return the literal `environ = {...}` of an adapter class, read without importing it.
 
     Raises EnvironmentProblem where it is no literal dict.
     """
+    line = declaration(path, "environ")
+    return {} if line is None else literal_environ(line, path)
+
+
+def declaration(path: str, attribute: str) -> ast.stmt | None:
+    """Return the line in which an adapter class assigns an attribute; None where it does not, or has no file here."""
     where, _, name = path.rpartition(":")
     if where.startswith(FOLDER):
         file = Path(__file__).parent / "worker" / "adapters" / f"{where.rpartition('.')[2]}.py"
     elif where.endswith(".py"):
         file = Path(where)
     else:
-        return {}
+        return None
     for node in parsed(file).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             for line in node.body:
                 names = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
-                if any(getattr(name, "id", "") == "environ" for name in names):
-                    return literal_environ(line, path)
-    return {}
+                if any(getattr(name, "id", "") == attribute for name in names):
+                    return line
+    return None
 
 
 def literal_environ(line: ast.stmt, path: str) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from bnspec.cli.shared import FILE, CannotDo, check_writable, choose_targets, co
 
 if TYPE_CHECKING:
     from bnspec.process import WorkerProcess
+    from bnspec.spec import Dialect
     from bnspec.targets import Target
 
 LONGEST_TIMEOUT = 86_400
@@ -23,7 +24,7 @@ LONGEST_TIMEOUT = 86_400
 @click.option("--here", is_flag=True, help="Use this very Python and what is installed in it.")
 @click.option("--python", metavar="PATH", help="Use the Python at this path.")
 @click.option("--adapter", metavar="A", help="A built-in adapter, FILE.py:Class or package.module:Class.")
-@click.option("--execution", metavar="E", help="One of the adapter's executions.")
+@click.option("--execution", metavar="E", help="One of the adapter's executions, or all: each of them.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("-k", "expression", metavar="EXPR", help="Only ids with this part; join parts with and, or, not.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Targets at the same time; default: the cores.")
@@ -75,6 +76,7 @@ def run_command(
     from bnspec.targets import files_of
 
     run = Run(left, Timeouts(case=timeout, first=max(180.0, timeout)), early, discard)
+    run.known = finished_dialects(chosen, left, stream)
     interrupted = False
     try:
         if left:
@@ -122,6 +124,16 @@ def unfinished(
     if before.finished:
         print(f"{len(targets) - len(left)} of {len(targets)} targets are finished in {stream}", file=sys.stderr)
     return left, before.counts
+
+
+def finished_dialects(chosen: Sequence["Target"], left: Sequence["Target"], stream: Path) -> dict[str, "Dialect"]:
+    """Return the dialects of the targets that an earlier run finished: other executions are held to them."""
+    from bnspec.equivalence import answered
+    from bnspec.results import read
+    from bnspec.targets import files_of
+
+    files = files_of(stream, [target for target in chosen if target not in left])
+    return {name: answered(read(path).targets[name].rows.values()) for name, path in files.items()}
 
 
 def start_early(targets: Sequence["Target"]) -> dict[str, "WorkerProcess"]:

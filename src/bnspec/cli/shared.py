@@ -31,7 +31,11 @@ def choose_targets(
     device: str,
 ) -> list["Target"]:
     """Return the targets that the arguments name. Raises EnvironmentProblem or CannotDo."""
-    from bnspec.targets import choose, everything, parse
+    from bnspec.targets import choose, every_execution, everything, parse
+
+    if execution == "all":
+        named = choose_targets(names, all_of_them, here, python, adapter, None, device)
+        return [target for one in named for target in every_execution(one)]
 
     if sum((bool(names), all_of_them, here, python is not None)) > 1:
         raise CannotDo("give environments, or --all, or --here, or --python PATH: one of them")

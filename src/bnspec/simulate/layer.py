@@ -7,7 +7,7 @@ import numpy as np
 
 from bnspec import formulas
 from bnspec.case import Array, Step
-from bnspec.expectation import ABSENT, ANY, DONE, FREE, RAISES, Expectation, Expected, same, values
+from bnspec.expectation import ABSENT, ANY, DONE, FREE, RAISES, Expectation, Expected, other, same, values
 from bnspec.formulas import Batch, Statistics
 from bnspec.reference import allowance as allow
 from bnspec.reference.statistics import Floats
@@ -16,6 +16,9 @@ from bnspec.simulate.freezing import Freezing
 from bnspec.simulate.moving import Moving, mask_answer, of_x
 
 TRAINED = ("fit", "evaluate", "predict")
+
+UPDATES = {"no": 0, "once": 1, "twice": 2, "thrice": 3, "four-times": 4}
+"""How many updates a variant of `execution.capture-updates` means."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class SimulatedLayer:
         self.step: Step = Step("nothing")
         self.freezing = Freezing(asking)
         self.set: dict[str, str] = {}
+        self.captured: str | None = None
         self.tracked = self.layer.tracked
         self.held: Statistics | None = None
         self.last: Call | None = None
@@ -51,6 +55,9 @@ class SimulatedLayer:
         self.step = step
         if self.asking.rejected:
             return RAISES if step.do in (*TRAINED, "train", "infer", "call") else ANY
+        if step.like is not None and "execution.determinism" in self.case.clauses:
+            variant = self.asking.of_case("execution.determinism")
+            return same(step.like) if variant == "same-bits" else other(step.like)
         shown: Expectation = getattr(self, step.do)(step)
         if step.like is not None and shown.kind == "values":
             return same(step.like)
@@ -97,6 +104,9 @@ class SimulatedLayer:
     def spoken(self, mode: str) -> str:
         """Return the mode that reaches the layer when the outermost caller says `mode`."""
         told = self.layer.mode
+        if self.captured not in (None, mode) and "execution.mode-baked" in self.case.clauses:
+            answer = self.asking.of_case("execution.mode-baked")
+            return {"follows": mode, "baked": str(self.captured)}.get(answer, "raises")
         if told is not None and told != mode:
             return {"call": mode, "constructor": told}.get(self.asking.of_case("modes.conflict"), "raises")
         return self.nested(mode)
@@ -256,6 +266,18 @@ class SimulatedLayer:
     def set_mode(self, step: Step) -> Expectation:
         """Set the mode of the layer or of its parent."""
         self.set[step.options["where"]] = step.options["mode"]
+        return DONE
+
+    def capture(self, step: Step) -> Expectation:
+        """Capture the layer in a mode: what was made may hold on to it, and making it may have moved the statistics."""
+        self.captured = step.options["mode"]
+        if "execution.capture-updates" in self.case.clauses:
+            times = UPDATES[self.asking.of_case("execution.capture-updates")]
+            self.moving.push(*[self.batch(step.arrays["x"])] * times) if times else None
+        return DONE
+
+    def set_threads(self, step: Step) -> Expectation:
+        """Let the framework compute with so many threads."""
         return DONE
 
     def untrack(self, step: Step) -> Expectation:

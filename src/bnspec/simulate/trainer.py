@@ -13,6 +13,7 @@ STEPS = frozenset(
     [
         "train", "infer", "call", "attempt", "backward", "freeze", "unfreeze", "set_mode", "untrack",
         "get_state", "set_state", "snapshot", "look", "reload", "prepare", "fit", "evaluate", "predict",
+        "capture", "set_threads",
     ]
 )  # fmt: skip
 """What a step of a program may be; each is a method."""

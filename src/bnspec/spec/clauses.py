@@ -75,5 +75,9 @@ CLAUSES: Mapping[str, Clause] = {
             "folded, the type asked for), whatever offset, scale, size and dtype; a worse class is told here, "
             "with the ratio to the best, and only here.",
         ),
+        Clause(
+            "execution.equivalence",
+            "Every execution of a target has the same fingerprint as its default one, the classes of accuracy apart.",
+        ),
     )
 }

@@ -6,9 +6,10 @@ from functools import cached_property
 
 from bnspec.spec.axis import Axis
 from bnspec.spec.behaviour import BEHAVIOUR
+from bnspec.spec.executions import EXECUTIONS
 from bnspec.spec.numbers import NUMBERS
 
-AXES: Mapping[str, Axis] = {axis.id: axis for axis in (*BEHAVIOUR, *NUMBERS)}
+AXES: Mapping[str, Axis] = {axis.id: axis for axis in (*BEHAVIOUR, *NUMBERS, *EXECUTIONS)}
 
 
 class SuiteError(Exception):

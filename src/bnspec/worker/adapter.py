@@ -25,7 +25,8 @@ class Adapter:
     is an observation.
 
     name: of the API (`torch.nn`); package: the distribution whose version counts; environ: environment
-    variables to set before the process starts, a literal dict; executions: how it can run, the default first.
+    variables to set before the process starts, a literal dict; executions: how it can run, the default first, a
+    literal tuple: `--execution all` reads it without importing the file.
     """
 
     name = "unnamed"
@@ -54,6 +55,32 @@ class Adapter:
     def has_device(cls, device: str) -> bool:
         """Return whether the framework sees a device; asked for others than `cpu`, before any layer is built."""
         return True
+
+    @classmethod
+    def lacking(cls, execution: str, device: str) -> str:
+        """Say what this build and device lack for one of the executions; empty where they can run it."""
+        return ""
+
+    @classmethod
+    def compilations(cls) -> Optional[int]:
+        """Return how many times this process has compiled so far; None where nothing is compiled."""
+        return None
+
+    def arrange(self, x: Any, layout: str) -> Any:
+        """Return x in the framework's own type, as a view whose values do not lie one after the other.
+
+        layout: `permuted`, the channels innermost where they come first, outermost where they come last; `sliced`,
+        every second value of a larger one; `expanded`, one sample for the whole batch. A `call` takes it for x.
+        """
+        raise self.unsupported("layouts of memory")
+
+    def capture(self, mode: str, x: Any) -> None:
+        """Trace, script, compile or export the layer in this mode; every later call goes through what was made."""
+        raise self.unsupported("capture: every call runs the layer itself")
+
+    def set_threads(self, count: int) -> None:
+        """Let the framework compute with so many threads."""
+        raise self.unsupported("number of threads that could change while it runs")
 
     def call(
         self,

@@ -39,6 +39,7 @@ def main(started: float) -> None:
         adapter = load_adapter(hello["adapter"])
         ready = {"event": "ready", "import_seconds": time.perf_counter() - started}
         ready.update(describe(adapter), device=has_device(adapter, hello["device"]))
+        ready["lacking"] = lacking(adapter, hello["device"]) if ready["device"] else {}
     except Exception as error:
         send(sink, dict(shown_error(error), event="failed", trace=traceback.format_exc()[-TEXT_LIMIT:]))
         return
@@ -115,6 +116,13 @@ def has_device(adapter: Any, device: str) -> bool:
     return device == "cpu" or bool(getattr(adapter, "has_device", lambda name: True)(device))
 
 
+def lacking(adapter: Any, device: str) -> Dict[str, str]:
+    """Return what this build and device lack, for each execution that they cannot run."""
+    ask = getattr(adapter, "lacking", lambda execution, device: "")
+    found = {str(execution): str(ask(execution, device)) for execution in getattr(adapter, "executions", ())}
+    return {execution: reason for execution, reason in found.items() if reason}
+
+
 def describe(adapter: Any) -> Dict[str, Any]:
     """Return what the host records of this process: adapter, Python, packages."""
     packages = installed_packages()
@@ -168,6 +176,9 @@ def run(
     except Exception as error:
         answer = {"status": "error", "reason": "%s: %s" % tuple(shown_error(error).values())}
     answer["seconds"] = time.perf_counter() - started
+    compiled = getattr(adapter, "compilations", lambda: None)()
+    if compiled is not None:
+        answer["compilations"] = compiled
     return answer, results if answer["status"] == "ran" else []
 
 
@@ -219,6 +230,9 @@ def perform(
     if do in ("prepare", "fit", "evaluate", "predict"):
         return train_with(layer, do, given, options, kept)
     if do in MODES:
+        layout = options.pop("layout", None)
+        if layout:
+            given["x"] = layer.arrange(given["x"], layout)
         return {"y": layer.call(MODES[do], given.pop("x"), **dict(given, **options))}
     if do == "backward":
         return dict(layer.backward(given["dy"]))
@@ -231,11 +245,13 @@ def perform(
         layer.save_state(options["path"], given)
     elif do == "set_state":
         layer.set_state(given)
+    elif do == "capture":
+        layer.capture(options["mode"], given["x"])
     elif do == "snapshot":
         kept["snapshot"] = layer.snapshot()
     elif do == "look":
         return dict(layer.look(kept["snapshot"]))
-    elif do in ("freeze", "unfreeze", "reload", "set_mode", "untrack"):
+    elif do in ("freeze", "unfreeze", "reload", "set_mode", "untrack", "set_threads"):
         getattr(layer, do)(**options)
     else:
         raise AdapterFault("the worker does not know the step %r" % do)
