@@ -155,7 +155,7 @@ def test_every_array_of_a_program_is_contiguous_and_of_the_layers_type():
         kind = case.layer.dtypes["input"].replace("bfloat16", "float32")
         for step in case.program:
             for name, array in step.arrays.items():
-                assert array.flags.c_contiguous
+                assert array.flags.c_contiguous or array.strides[0] == 0, "or one sample again and again"
                 wanted = ("bool", "float32") if name == "mask" else (kind if name in ("x", "dy") else "float32",)
                 assert array.dtype.name in wanted, (case.key, name)
 

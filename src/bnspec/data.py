@@ -91,7 +91,7 @@ def repeated(size: tuple[int, ...], axis: int, *, seed: int, mean: float = 0.5, 
     moved = np.moveaxis(np.empty(size, dtype=bool), axis, -1).shape
     count = int(np.prod(moved[:-1]))
     values = batch((min(block, count), moved[-1]), -1, seed=seed, mean=mean)
-    tiled = np.tile(values, (count // len(values), 1))
+    tiled = np.resize(values, (count, moved[-1]))
     return np.ascontiguousarray(np.moveaxis(tiled.reshape(moved), -1, axis))
 
 

@@ -15,7 +15,7 @@ from bnspec.paths import suite_folder
 from bnspec.results import SCHEMA_VERSION
 
 
-def provenance(targets: Sequence[str], cases: int, expression: str | None) -> dict[str, Any]:
+def provenance(targets: Sequence[str], cases: int, expression: str | None, *, large: bool = False) -> dict[str, Any]:
     """Return the fields of the run record. cases: how many ids are asked, which an expression may have selected."""
     return {
         "schema": SCHEMA_VERSION,
@@ -24,6 +24,7 @@ def provenance(targets: Sequence[str], cases: int, expression: str | None) -> di
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": ["bnspec", *sys.argv[1:]],
         "selection": expression,
+        **({"large": True} if large else {}),
         "os": platform.platform(),
         "cpu": cpu_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,

@@ -41,6 +41,7 @@ class Run:
 
     early: per target the worker process that was started before anything else was imported;
     probes: what is found out beside the cases, as facts; discard: whether to remove the environments that are made;
+    large: whether the layers of real networks are among the cases;
     failed: per target that did not run or come to its end, what to say of it; written: the results files that hold
     anything of this run; judging: whether a target has shown something; known: the dialects of targets that an
     earlier run finished; dialects: those of default executions, as soon as they are known.
@@ -50,6 +51,7 @@ class Run:
     timeouts: Timeouts = field(default_factory=Timeouts)
     early: dict[str, WorkerProcess] = field(default_factory=dict)
     discard: bool = False
+    large: bool = False
     probes: Sequence[Case] = ()
     selection: Future[Selection] = field(default_factory=Future)
     drivers: list[Driver] = field(default_factory=list)
@@ -221,7 +223,7 @@ def carry_out(
         try:
             records = run.start(executor, supplier, supply)
             claims()  # their faults, like those of the cases, are told before anything is judged
-            cases, reported = select(load_cases(), expression)
+            cases, reported = select(load_cases(large=run.large), expression)
             if not reported:
                 raise EmptySelection(
                     f"-k {expression!r} selects nothing. Ids look like stats.stored-variance[rank4-last]; "
@@ -233,7 +235,7 @@ def carry_out(
             # Imported while the workers import their frameworks.
             from bnspec.progress import Display
 
-            head = provenance([target.name for target in run.targets], len(reported), expression)
+            head = provenance([target.name for target in run.targets], len(reported), expression, large=run.large)
             with Streams(files_of(output, run.targets), head, counts) as streams, Display(len(run.targets)) as display:
                 for record, fields in records:
                     if record == "progress":

@@ -79,7 +79,7 @@ class Earlier:
     counts: Mapping[str, int] | None = None
 
 
-def earlier(output: Path, targets: Sequence[Target], expression: str | None) -> Earlier:
+def earlier(output: Path, targets: Sequence[Target], expression: str | None, *, large: bool = False) -> Earlier:
     """Return what is there of a run that was killed.
 
     In a folder the files of other suites and selections count for nothing. Raises CannotResume for a single file of
@@ -88,7 +88,7 @@ def earlier(output: Path, targets: Sequence[Target], expression: str | None) -> 
     if output.is_dir():
         of_all = {name: contents(path) for name, path in files_of(output, targets).items()}
         done = {
-            name: found.targets[name].finished and not refusal(found, [name], expression)
+            name: found.targets[name].finished and not refusal(found, [name], expression, large)
             for name, found in of_all.items()
             if found and found.complete and name in found.targets
         }
@@ -96,7 +96,7 @@ def earlier(output: Path, targets: Sequence[Target], expression: str | None) -> 
     if not output.exists() or not output.stat().st_size:
         return Earlier()
     results = read(output)
-    if reason := refusal(results, [target.name for target in targets], expression):
+    if reason := refusal(results, [target.name for target in targets], expression, large):
         raise CannotResume(f"--resume: {output} {reason}; without --resume all is run anew")
     finished = {name: target for name, target in results.targets.items() if target.finished}
     counts = Counter(row["verdict"] for target in finished.values() for row in target.rows.values())
@@ -111,7 +111,7 @@ def contents(path: Path) -> Results | None:
         return None
 
 
-def refusal(results: Results, targets: Sequence[str], expression: str | None) -> str:
+def refusal(results: Results, targets: Sequence[str], expression: str | None, large: bool) -> str:
     """Say why a run cannot go on with some results; nothing where it can."""
     run = results.run
     there, here = (run["suite"], run.get("revision")), (__version__, revision())
@@ -121,6 +121,10 @@ def refusal(results: Results, targets: Sequence[str], expression: str | None) ->
     if run.get("selection") != expression:
         was, now = (f"of -k {part!r}" if part else "of all cases" for part in (run.get("selection"), expression))
         return f"holds results {was}, this run is {now}"
+    if bool(run.get("large")) != large:
+        return (
+            f"holds results with{'' if run.get('large') else 'out'} --large, this run is with{'' if large else 'out'}"
+        )
     if set(run.get("targets", results.targets)) != set(targets):
         return "holds results of other targets than this run has"
     return ""

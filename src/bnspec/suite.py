@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bnspec.case import STRUCTURES, Case
 from bnspec.paths import suite_folder
-from bnspec.simulate import STEPS, questions
+from bnspec.simulate import STEPS, Memory, questions
 from bnspec.spec import AXES, CLAUSES, Dialect, SuiteError, family
 from bnspec.worker.frames import TRAVELLING
 
@@ -26,13 +26,15 @@ Needs = dict[str, frozenset[tuple[str, str]]]
 
 
 @functools.cache
-def load_cases() -> tuple[Case, ...]:
+def load_cases(*, large: bool = False) -> tuple[Case, ...]:
     """Return every case: axis cases first, in the order of the axes, then the clauses.
 
+    large: those of whole layers of real networks among them.
     Raises SuiteError, naming the case, where one breaks a rule (`check`) or a clause has no case.
     """
     loaded: list[Case] = []
-    for path in sorted((suite_folder() / "cases").glob("*.py")):
+    folder = suite_folder() / "cases"
+    for path in (*sorted(folder.glob("*.py")), *(sorted(folder.glob("large/*.py")) if large else ())):
         spec = importlib.util.spec_from_file_location(f"bnspec_cases_{path.stem}", path)
         if spec is None or spec.loader is None:
             raise SuiteError(f"{path} cannot be loaded")
@@ -143,25 +145,32 @@ def needs(case: Case) -> frozenset[tuple[str, str]]:
     """
     if not case.program:  # judged from the answers to a family of axes, wherever they are asked
         return frozenset((axis, EVERYWHERE) for axis in AXES if family(axis) == case.situation)
+    memory: Memory = {}
     case = shortened(case)
     if case.rivals:
         dialects = [Dialect().answering(rival, case.situation) for rival in case.rivals]
     else:
         dialects = [
             Dialect().answering({axis: variant}, situation)
-            for axis, situation in questions(case, Dialect())
+            for axis, situation in questions(case, Dialect(), memory)
             for variant in AXES[axis].variants
         ]
-    return frozenset().union(*(questions(case, dialect) for dialect in dialects))
+    return frozenset().union(*(questions(case, dialect, memory) for dialect in dialects))
 
 
 def shortened(case: Case) -> Case:
-    """Return a case with few samples in its large batches: it asks the same axes, and is simulated in no time."""
-    program = []
-    for step in case.program:
-        short = {name: array[:8] if array.size > LARGE else array for name, array in step.arrays.items()}
-        program.append(replace(step, arrays=short))
-    return replace(case, program=tuple(program))
+    """Return a case with large batches cut to few samples, positions and channels: it asks the same axes, at once."""
+    if all(array.size <= LARGE for step in case.program for array in step.arrays.values()):
+        return case
+    rank, few = case.layer.rank, min(case.layer.features, 3)
+    cut = [slice(8)] * rank
+    cut[case.layer.axis % rank] = slice(few)
+    whole, vector = tuple(cut), (slice(few),)
+    program = [
+        replace(step, arrays={n: array[whole if array.ndim == rank else vector] for n, array in step.arrays.items()})
+        for step in case.program
+    ]
+    return replace(case, layer=replace(case.layer, features=few), program=tuple(program))
 
 
 LARGE = 10_000

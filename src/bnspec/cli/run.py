@@ -27,6 +27,7 @@ LONGEST_TIMEOUT = 86_400
 @click.option("--execution", metavar="E", help="One of the adapter's executions, or all: each of them.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("-k", "expression", metavar="EXPR", help="Only ids with this part; join parts with and, or, not.")
+@click.option("--large", is_flag=True, help="Also the layers of real networks at batch 32, up to 38 million values.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Targets at the same time; default: the cores.")
 @click.option(
     "-o", "--output", type=click.Path(), metavar="FILE|FOLDER/",
@@ -45,6 +46,7 @@ def run_command(
     execution: str | None,
     device: str,
     expression: str | None,
+    large: bool,
     jobs: int | None,
     output: str | None,
     resume: bool,
@@ -67,7 +69,7 @@ def run_command(
     chosen = choose_targets(targets, everything, here, python, adapter, execution, device)
     stream = place(output)
     check_places(stream, report, chosen)
-    left, counts = unfinished(chosen, stream, expression) if resume else (chosen, None)
+    left, counts = unfinished(chosen, stream, expression, large) if resume else (chosen, None)
     jobs = jobs or cores()
     early = start_early(left[:jobs])
     from bnspec.results import one_line
@@ -75,7 +77,7 @@ def run_command(
     from bnspec.runs import EmptySelection, Run, carry_out
     from bnspec.targets import files_of
 
-    run = Run(left, Timeouts(case=timeout, first=max(180.0, timeout)), early, discard)
+    run = Run(left, Timeouts(case=timeout, first=max(180.0, timeout)), early, discard, large)
     run.known = finished_dialects(chosen, left, stream)
     interrupted = False
     try:
@@ -111,13 +113,13 @@ def check_places(stream: Path, report: Path | None, targets: Sequence["Target"])
 
 
 def unfinished(
-    targets: Sequence["Target"], stream: Path, expression: str | None
+    targets: Sequence["Target"], stream: Path, expression: str | None, large: bool
 ) -> tuple[Sequence["Target"], Mapping[str, int] | None]:
     """Return the targets that an earlier run did not finish, and what it counted in the file that is gone on with."""
     from bnspec.streams import CannotResume, earlier
 
     try:
-        before = earlier(stream, targets, expression)
+        before = earlier(stream, targets, expression, large=large)
     except CannotResume as problem:
         raise CannotDo(str(problem)) from None
     left = [target for target in targets if target.name not in before.finished]

@@ -43,9 +43,12 @@ class Recorder(Dialect):
         return self.dialect.variant(axis, situation)
 
 
-def questions(case: Case, dialect: Dialect) -> frozenset[tuple[str, str]]:
-    """Return the axes, with their situations, that the expectation of a case depends on in a dialect."""
+def questions(case: Case, dialect: Dialect, memory: Memory | None = None) -> frozenset[tuple[str, str]]:
+    """Return the axes, with their situations, that the expectation of a case depends on in a dialect.
+
+    memory: of what was simulated of this case before.
+    """
     recorder = Recorder(dialect)
     with suppress(UndefinedError):
-        simulate(case, recorder)
+        simulate(case, recorder, memory)
     return frozenset(recorder.asked)

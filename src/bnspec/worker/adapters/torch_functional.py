@@ -5,17 +5,20 @@ import inspect
 import torch
 
 from bnspec.worker.adapter import Unsupported
+from bnspec.worker.adapters.torch_executions import ChannelsLast
 from bnspec.worker.adapters.torch_shared import AnyTorch, array, momentum
 
 ARGUMENTS = {"mean": "running_mean", "variance": "running_var", "scale": "weight", "offset": "bias"}
 START = {"mean": ("tracked", 0.0), "variance": ("tracked", 1.0), "scale": ("scale", 1.0), "offset": ("offset", 0.0)}
 FUNCTION = torch.nn.functional.batch_norm
+MOMENTUM, EPSILON = (inspect.signature(FUNCTION).parameters[name].default for name in ("momentum", "eps"))
 
 
 class TorchFunctional(AnyTorch):
     """torch.nn.functional.batch_norm with tensors of the caller's, who starts them like torch.nn does."""
 
     name = "torch.functional"
+    executions = ("eager", "native", "channels-last")
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
         super().__init__(layer, structure=structure, execution=execution, device=device)
@@ -36,9 +39,17 @@ class TorchFunctional(AnyTorch):
         options = dict(self.options, **{own: self.tensors.get(name) for name, own in ARGUMENTS.items()})
         if mode is not None:
             options["training"] = mode == "train"
+        function = native if self.execution == "native" else FUNCTION
         if self.structure == "shared-twice":
-            return lambda x: FUNCTION(FUNCTION(x, **options), **options)
-        return lambda x: FUNCTION(x, **options)
+            return lambda x: function(function(x, **options), **options)
+        return lambda x: function(x, **options)
+
+    def arranged(self, x):
+        return ChannelsLast.arranged(x) if self.execution == "channels-last" else x
+
+    @classmethod
+    def lacking(cls, execution, device):
+        return ChannelsLast.lacking(device) if execution == "channels-last" else ""
 
     def parameters(self):
         return {name: self.tensors[name] for name in ("scale", "offset") if name in self.tensors}
@@ -86,3 +97,8 @@ class TorchFunctional(AnyTorch):
             "mode words": {"train": "training=True", "infer": "training=False"},
             "state paths": {n: "*." + own for own in given for n in ARGUMENTS if ARGUMENTS[n] == own},
         }
+
+
+def native(x, running_mean, running_var, weight, bias, training=False, momentum=MOMENTUM, eps=EPSILON):
+    """torch.native_batch_norm, what stands behind the function on every device; it returns the statistics as well."""
+    return torch.native_batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps)[0]

@@ -10,6 +10,7 @@ from collections import OrderedDict
 import torch
 
 from bnspec.worker.adapter import Unsupported, switches
+from bnspec.worker.adapters.torch_executions import EXECUTIONS, RUNNING, way_of
 from bnspec.worker.adapters.torch_modules import AROUND
 from bnspec.worker.adapters.torch_shared import AnyTorch, array, momentum
 
@@ -26,29 +27,55 @@ class TorchNN(AnyTorch):
     """torch.nn.BatchNorm1d/2d/3d."""
 
     name = "torch.nn"
+    executions = (
+        "eager", "compile", "script", "trace", "export", "channels-last", "onednn", "onednn-off", "folded", "lazy",
+        "synchronised", "autocast-float16", "autocast-bfloat16", "cudnn-off", "cudnn-benchmark", "cudnn-deterministic",
+    )  # fmt: skip
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
         super().__init__(layer, structure=structure, execution=execution, device=device)
         if structure not in AROUND:
             raise Unsupported("a call of a torch module says no mode")
-        kind = kind_of(layer["rank"])
-        self.bn = kind(
-            layer["features"],
-            eps=layer["epsilon"],
-            track_running_stats=layer["tracked"],
-            **affine(kind, layer),
-            **momentum(layer["momentum"]),
-        )
+        self.bn = built(layer, execution)
         if layer["scale"]:
             # Programs start from 1. Before torch 1.2 the constructor draws it by chance, as facts() tells.
             torch.nn.init.constant_(self.bn.weight, 1)
         self.bn.to(device, self.parameter_type)
         self.outer = AROUND[structure](self.bn)
+        self.run = way_of(execution)(self.outer)
+        if self.run.captures and structure != "bare":
+            raise Unsupported("the bare layer is captured, nothing around it")
+
+    @classmethod
+    def lacking(cls, execution, device):
+        if execution == "lazy" and not hasattr(torch.nn, "LazyBatchNorm1d"):
+            return "this release of torch has no LazyBatchNorm"
+        if execution == "synchronised" and not hasattr(torch.nn, "SyncBatchNorm"):
+            return "this release of torch has no SyncBatchNorm"
+        return EXECUTIONS.get(execution, EXECUTIONS["eager"]).lacking(device)
+
+    @classmethod
+    def compilations(cls):
+        return next((way.count() for way in RUNNING.values()), None)
 
     def forward(self, mode):
         if mode is not None:
             self.set_mode(mode, "parent")
-        return self.outer
+        return self.run
+
+    def arranged(self, x):
+        return self.run.arranged(x)
+
+    def capture(self, mode, x):
+        if not self.run.captures:
+            raise Unsupported("nothing is captured: every call runs the layer itself")
+        self.set_mode(mode)
+        self.run.capture(self.tensor(x))
+
+    def backward(self, dy):
+        if self.run.no_gradient:
+            raise Unsupported(self.run.no_gradient)
+        return super().backward(dy)
 
     def parameters(self):
         return {n: t for n, t in held_by(self.bn).items() if isinstance(t, torch.nn.Parameter)}
@@ -126,6 +153,18 @@ class TorchNN(AnyTorch):
             "mode words": {"train": "layer.train()", "infer": "layer.eval()"},
             "state paths": {n: "*." + own for own in default.state_dict() for n in STATE if STATE[n] == own},
         }
+
+
+def built(layer, execution):
+    """Return the module of a layer."""
+    kind = torch.nn.SyncBatchNorm if execution == "synchronised" else kind_of(layer["rank"])
+    options = dict(eps=layer["epsilon"], track_running_stats=layer["tracked"], **momentum(layer["momentum"]))
+    options.update(affine(kind, layer))
+    if execution != "lazy":
+        return kind(layer["features"], **options)
+    bn = getattr(torch.nn, "Lazy" + kind.__name__)(**options).eval()
+    bn(torch.zeros([2, layer["features"]] + [1] * (layer["rank"] - 2)))
+    return bn.train()
 
 
 def kind_of(rank):

@@ -42,13 +42,35 @@ class AnyTorch(Adapter):
             raise Unsupported("batch normalization in torch takes no mask")
         self.recorded = None
         forward = self.forward(mode)
-        x = torch.tensor(x, dtype=self.input_type, device=self.device)
+        x = self.arranged(x if isinstance(x, torch.Tensor) else self.tensor(x))
         # An integer has no gradient; whether the layer takes it is for the layer to say.
         x.requires_grad = record and x.is_floating_point()
         with torch.set_grad_enabled(record):
             y = checkpoint(forward, x, **RECOMPUTE) if recompute else forward(x)
         self.recorded = x, y
         return array(y)
+
+    def tensor(self, x):
+        """Return an array as a tensor of the input's type."""
+        return torch.tensor(x, dtype=self.input_type, device=self.device)
+
+    def arranged(self, x):
+        """Return an input, or a gradient by the output, as the execution lays it out in memory."""
+        return x
+
+    def arrange(self, x, layout):
+        x = self.tensor(x)
+        if layout == "expanded":
+            return x[:1].expand(x.shape)
+        if layout == "sliced":
+            larger = x.new_zeros([2 * length for length in x.shape])
+            view = larger[tuple(slice(None, None, 2) for _ in x.shape)]
+            return view.copy_(x)
+        last = [0, *range(2, x.dim()), 1]
+        return x.permute(last).contiguous().permute([last.index(place) for place in range(x.dim())])
+
+    def set_threads(self, count):
+        torch.set_num_threads(count)
 
     def backward(self, dy):
         if self.recorded is None:
@@ -57,7 +79,7 @@ class AnyTorch(Adapter):
         leaves = dict(self.parameters(), x=x)
         for leaf in leaves.values():
             leaf.grad = None
-        y.backward(torch.tensor(dy, dtype=y.dtype, device=self.device))
+        y.backward(self.arranged(torch.tensor(dy, dtype=y.dtype, device=self.device)))
         return {name: array(leaf.grad) for name, leaf in leaves.items() if leaf.grad is not None}
 
     def load_state(self, path):

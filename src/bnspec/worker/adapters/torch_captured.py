@@ -1,0 +1,161 @@
+"""Executions of torch.nn that make something of a module: compiled, scripted, traced, exported."""
+
+import os
+import shutil
+import types
+from typing import Any, Dict
+
+import torch
+
+from bnspec.worker.adapters.torch_eager import Eager
+
+CACHED_GRAPHS = 100000
+"""So many graphs of one function may be held; beyond its own limit torch.compile runs eagerly without a word."""
+
+
+def called(module, x):
+    """What is compiled."""
+    return module(x)
+
+
+def written_anew(function):
+    """Return a function whose code is an object of its own: torch.compile keeps what it knows of one there."""
+    return types.FunctionType(function.__code__.replace(), function.__globals__)
+
+
+class Compiled(Eager):
+    """torch.compile, inductor. Modules that are written alike share a function, and its graphs where shapes agree.
+
+    A function in which something raised is not used again: torch.compile may run it eagerly from then on, without
+    a word.
+    """
+
+    functions: Dict[str, Any] = {}
+
+    @classmethod
+    def lacking(cls, device):
+        if not hasattr(torch, "compile"):
+            return "this release of torch has no torch.compile"
+        try:
+            torch.compile(torch.nn.Identity())
+        except RuntimeError as error:  # as of a Python that it does not know
+            return str(error)
+        from torch._inductor import config
+
+        listed = config.cpp.cxx if isinstance(config.cpp.cxx, (list, tuple)) else [config.cpp.cxx]
+        names = [os.environ.get("CXX")] if os.environ.get("CXX") else list(listed)
+        if device == "cpu" and not any(shutil.which(name) for name in names if name):
+            return "inductor needs a C++ compiler and there is none: %s" % ", ".join(name for name in names if name)
+        return ""
+
+    @classmethod
+    def begin(cls):
+        import torch._dynamo
+
+        for name in (
+            "cache_size_limit",
+            "accumulated_cache_size_limit",
+            "recompile_limit",
+            "accumulated_recompile_limit",
+        ):
+            if hasattr(torch._dynamo.config, name):
+                setattr(torch._dynamo.config, name, CACHED_GRAPHS)
+
+    @classmethod
+    def count(cls):
+        from torch._dynamo.utils import counters
+
+        return counters["stats"]["unique_graphs"]
+
+    def __call__(self, x):
+        key = "%s %s" % (self.module, x.dtype)
+        if key not in self.functions:
+            self.functions[key] = torch.compile(written_anew(called), dynamic=False)
+        try:
+            return self.functions[key](self.module, x)
+        except Exception:
+            del self.functions[key]
+            raise
+
+
+class Captured(Eager):
+    """What is made of the module once in each mode and for each input; making it must not count as a call."""
+
+    captures = True
+    number = 0
+
+    def __init__(self, module):
+        super().__init__(module)
+        self.made = {}
+        self.kept = None
+
+    @classmethod
+    def count(cls):
+        return Captured.number
+
+    def make(self, x):
+        """Make something of the module that can be called instead of it."""
+        Captured.number += 1
+
+    def __call__(self, x):
+        if self.kept is not None:
+            self.kept.train(self.module.training)
+            return self.called(self.kept, x)
+        key = (self.module.training, tuple(x.shape), x.dtype)
+        if key not in self.made:
+            before = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
+            self.made[key] = self.make(x)
+            self.module.load_state_dict(before)
+        return self.called(self.made[key], x)
+
+    def capture(self, x):
+        """Make it now, with all that this does, and keep to it."""
+        self.kept = self.make(x)
+
+    def called(self, made, x):
+        return made(x)
+
+
+class Scripted(Captured):
+    """torch.jit.script."""
+
+    @classmethod
+    def lacking(cls, device):
+        try:
+            torch.jit.script(torch.nn.BatchNorm1d(1))
+        except Exception as error:
+            return "torch.jit.script does not take a BatchNorm: %s" % str(error).strip().partition("\n")[0]
+        return ""
+
+    def make(self, x):
+        super().make(x)
+        return torch.jit.script(self.module)
+
+    def __call__(self, x):
+        if self.kept is None:
+            self.kept = self.make(x)
+        return super().__call__(x)
+
+
+class Traced(Captured):
+    """torch.jit.trace, anew in each mode and for each shape."""
+
+    def make(self, x):
+        super().make(x)
+        return torch.jit.trace(self.module, x.detach())
+
+
+class Exported(Captured):
+    """torch.export, anew in each mode and for each shape."""
+
+    @classmethod
+    def lacking(cls, device):
+        there = hasattr(torch, "export") and hasattr(torch.export, "export") and hasattr(torch, "func")
+        return "" if there else "this release of torch has no torch.export"
+
+    def make(self, x):
+        super().make(x)
+        return torch.export.export(self.module, (x.detach(),)).module()
+
+    def called(self, made, x):
+        return torch.func.functional_call(made, dict(self.module.state_dict(keep_vars=True)), (x,))
