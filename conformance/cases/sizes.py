@@ -12,7 +12,7 @@ from bnspec.data import batch, channels, repeated, shape
 
 ROWS = (1024, 65_535, 65_536, 131_070, 131_071)
 SPATIAL = (1, 7, 14, 28, 56, 112)
-BATCH = 32
+BATCH = 8
 FEW = 500
 LAYOUTS = ("permuted", "sliced", "expanded")
 SCALE, OFFSET = (1.5, -0.5, 2.0), (0.25, -1.0, 0.5)
@@ -46,7 +46,7 @@ def spatial(side, rank, axis):
         situation=f"spatial{side}-{place(rank, axis)}",
         layer=Layer(rank=rank, axis=axis, momentum={"keep": 0.0}),
         program=(parameters(3), *everything(x, dy)),
-        why="Images of the sizes that networks have, from one position to 112×112, 32 samples.",
+        why="Images of the sizes that networks have, from one position to 112×112, 8 samples.",
     )
 
 

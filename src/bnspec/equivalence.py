@@ -42,9 +42,7 @@ def equivalence(case: Case, own: Dialect, base: Dialect | None, *, default: bool
             differing.setdefault((axis, there, here), []).append(situation)
     for axis, situation in sorted(own.undecided - base.undecided):
         if answers(axis, case) and (axis, situation) in base.answers:
-            differing.setdefault((axis, base.answers[axis, situation], "nothing that a variant explains"), []).append(
-                situation
-            )
+            differing.setdefault((axis, base.answers[axis, situation], "not decided"), []).append(situation)
     if not differing:
         return row(case, "conforms", f"{len(asked)} answers are those of the default execution")
     told = [f"{axis} ({', '.join(where)}): {there} → {here}" for (axis, there, here), where in differing.items()]

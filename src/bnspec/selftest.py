@@ -30,12 +30,14 @@ from rich.text import Text
 
 from bnspec.case import Case
 from bnspec.environments import find
+from bnspec.equivalence import answered
 from bnspec.memo import Memo
 from bnspec.paths import mutants_folder
 from bnspec.provenance import provenance
 from bnspec.results import FINDINGS, Row, Writer
 from bnspec.rivals import Prepared
 from bnspec.runner import Driver, TargetFailed, Timeouts, judge, judged
+from bnspec.spec import Dialect
 from bnspec.suite import Needs, load_cases, with_axes
 from bnspec.summary import wide_console
 from bnspec.targets import Target
@@ -58,7 +60,7 @@ class Implementation:
     """A class of `tests/mutants`, and what it says of itself.
 
     name: of its file and class; fault: short words, empty for a correct one; clause: which should name the
-    fault; imprecise: a correct one that may be called so.
+    fault; imprecise: a correct one that may be called so; execution: in which it is run.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Implementation:
     fault: str = ""
     clause: tuple[str, ...] = ()
     imprecise: bool = False
+    execution: str | None = None
 
     @property
     def kind(self) -> str:
@@ -143,6 +146,7 @@ def implementations(part: str | None = None) -> list[Implementation]:
             getattr(own, "fault", ""),
             getattr(own, "clause", ()),
             getattr(own, "imprecise", False),
+            getattr(own, "tested_as", None),
         )
         for module in modules
         for name, own in vars(module).items()
@@ -179,6 +183,7 @@ class SelfTest:
     variants: Mapping[str, str | None]
     frames: dict[str, bytes] = field(default_factory=dict)
     needs: Needs = field(default_factory=dict)
+    base: Dialect | None = None
 
     @classmethod
     def ready(cls) -> "SelfTest":
@@ -186,15 +191,18 @@ class SelfTest:
         cases = load_cases()
         self = cls(cases, Memo(partial(judge, prepared=Prepared(cases).ahead(), memories={}, hints=False)), {})
         base = next(one for one in implementations(BASE) if one.name == BASE)
-        self.variants = {row.id: row.variant for row in self.rows(base)}
+        rows = self.rows(base)
+        self.variants = {row.id: row.variant for row in rows}
+        self.base = answered(row.as_json() for row in rows)
         return self
 
     def rows(self, implementation: Implementation) -> list[Row]:
         """Run an implementation through the suite, behind a worker."""
         taken = [case for case in self.asked(implementation) if implementation.takes(case)]
-        driver = FramedDriver(Target(find("numpy"), implementation.name, implementation.path), self.frames)
+        target = Target(find("numpy"), implementation.name, implementation.path, execution=implementation.execution)
+        driver = FramedDriver(target, self.frames)
         driver.connect()
-        return list(judged(driver, taken, memo=self.memo))
+        return list(judged(driver, taken, memo=self.memo, base=lambda: self.base))
 
     def asked(self, implementation: Implementation) -> Sequence[Case]:
         """Return the cases of an implementation: of a mutant, those that should name its fault, and what they need."""

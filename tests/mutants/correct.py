@@ -8,11 +8,12 @@ where nobody says a mode, moving statistics and no update where frozen.
 
 import numpy as np
 from arithmetic import Arithmetic, Batch, Call, rounded, shown
+from executing import Executing
 
 from bnspec.worker.adapter import Trainer, Unsupported
 
 
-class Correct(Arithmetic, Trainer):
+class Correct(Executing, Arithmetic, Trainer):
     """The layer. Attributes left and right of a comment are the variants of `spec.py`'s axes."""
 
     name = "correct"
@@ -77,6 +78,7 @@ class Correct(Arithmetic, Trainer):
 
     def call(self, mode, x, *, mask=None, record=True, collect=True, recompute=False):
         self.check(x)
+        mode = self.obeyed(mode)
         mode, may_update = self.effective_mode(mode)
         may_update = may_update and (record or self.no_gradient == "updates")
         self.tape, self.pending, self.recorded = [], [], False
