@@ -168,6 +168,17 @@ def offset_bound(rank, axis, offset):
     )
 
 
+def typed_offset(dtypes, offset):
+    x = held(batch(size(2, -1), -1, seed=64, mean=offset), dtypes["input"])
+    return Case(
+        clauses=("precision.bound",),
+        situation=f"offset{power(offset)}-{types(dtypes)}-rank2",
+        layer=layer(2, -1, dtypes=dtypes, epsilon=2.0**-10),
+        program=(parameters(FEATURES), train(x), read("mean", "variance")),
+        why="Statistics and output in training where the mean is so many deviations, in this type.",
+    )
+
+
 def offset_gradients(rank, axis):
     dy, steps = batch(size(rank, axis), axis, seed=65, mean=0.5), []
     for offset in (0.0, 1e1, 1e3, 1e6):
@@ -257,6 +268,9 @@ CASES = (
     *(of_halves(rank, axis, dtypes) for dtypes in HALVES for rank, axis in MAIN),
     *(float64(rank, axis) for rank, axis in MAIN),
     *(offset_bound(rank, axis, offset) for offset in (0.0, 1.0, *OFFSETS) for rank, axis in MAIN),
+    *(typed_offset(TYPED[-1], offset) for offset in (1.0, *OFFSETS)),
+    *(typed_offset(HALVES[0], offset) for offset in (1.0, 1e1, 1e2)),
+    *(typed_offset(HALVES[2], offset) for offset in (1.0, 1e1)),
     *(offset_gradients(rank, axis) for rank, axis in MAIN),
     *(inference_bound(rank, axis, gradient) for gradient in (False, True) for rank, axis in MAIN),
     *(size_bound(2, -1, 2**12, gradient) for gradient in (False, True)),

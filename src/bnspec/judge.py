@@ -94,7 +94,7 @@ def bounded(case: Case, trace: Trace, dialect: Dialect, own: Comparison, memory:
     sound = compare(case, trace, simulate(case, dialect.sound(), memory))
     if sound.fits:
         message = f"{classes}: {worst.ratio:.3g} of the allowance of the best class, within that of its own"
-        return row(case, BOUND, "conforms", ratio=sound.ratio, message=message)
+        return row(case, BOUND, "conforms", ratio=sound.ratio, best=worst.ratio, message=message)
     message = f"{worst.text}. Within its own class ({classes}): {own.ratio:.2g} of the allowance"
     return row(case, BOUND, "imprecise", ratio=worst.ratio, index=worst.index, message=message)
 

@@ -51,14 +51,18 @@ DECIDED = frozenset({"conforms", "drifts", "violates", "imprecise", "refuses"})
 """Verdicts that say how a target behaves: only these make a difference between targets."""
 
 
+OF_THE_END = ("adapter_seconds", "wall_seconds", "compilations")
+"""What the record of a target's end adds to what is known of it."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One verdict: an id `clause[situation]`, and what supports it.
 
     variant: the answer to an axis; claimed: the one that the framework documents; ratio: the worst |error| in
-    allowances; margin: the smallest distance between two rivals, in allowances; index: where the worst number
-    stands; message: in words; seconds: inside the adapter; arrays: what was shown, where the case does not
-    conform.
+    allowances; best: the same in those of the best class of accuracy, where it was judged in another one; margin:
+    the smallest distance between two rivals, in allowances; index: where the worst number stands; message: in
+    words; seconds: inside the adapter; arrays: what was shown, where the case does not conform.
     """
 
     id: str
@@ -66,6 +70,7 @@ class Row:
     variant: str | None = None
     claimed: str | None = None
     ratio: float | None = None
+    best: float | None = None
     margin: float | None = None
     index: tuple[int, ...] | None = None
     message: str | None = None
@@ -257,6 +262,7 @@ def read(path: Path) -> Results:
             raise ResultsError(f"{path}:{number}: target {name!r} was not announced")
         elif kind == "target-end":
             ended.add(name)
+            infos[name] = {**infos[name], **{field: record[field] for field in OF_THE_END if field in record}}
         elif record["id"] in rows[name]:
             raise ResultsError(f"{path}:{number}: a second row for {record['id']}")
         else:

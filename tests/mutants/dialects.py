@@ -260,6 +260,18 @@ class NanEverywhere(Correct):
         return mean if np.isfinite(mean).all() else mean * np.nan
 
 
+class CapturedBaked(Correct):
+    """What is captured keeps its mode; capturing calls the layer three times."""
+
+    baked, captured_updates = "baked", 3
+
+
+class CapturedRaises(Correct):
+    """What is captured refuses the other mode."""
+
+    baked, captured_updates = "raises", 1
+
+
 class MaskWeighted(Correct):
     """Masked values are multiplied by 0."""
 

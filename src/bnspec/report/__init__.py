@@ -9,6 +9,8 @@ from bnspec import history
 from bnspec.case import Case
 from bnspec.columns import columns
 from bnspec.compare.diff import Diff
+from bnspec.kernels import groups
+from bnspec.report.accuracy import charts
 from bnspec.report.changes import changes_of, said
 from bnspec.report.choice import choice_of, script_data
 from bnspec.report.clean import cleaned
@@ -25,7 +27,7 @@ from bnspec.report.variants import table_of
 from bnspec.report.words import agreement, findings, gathered, headline, suite, warnings
 from bnspec.results import VERDICTS, Results
 
-STYLES = ("page", "changes", "timeline", "case", "media")
+STYLES = ("page", "changes", "timeline", "kernels", "case", "media")
 """The parts of its style, in order: a later one wins."""
 
 SCRIPTS = ("state", "targets", "matrix", "case", "page")
@@ -80,6 +82,8 @@ def build(results: Sequence[Results], cases: Mapping[str, Case], diff: Diff | No
         differences=differences,
         table=table_of(whole.columns, only_differences=differences),
         documented=documented,
+        executions=groups(whole.columns),
+        accuracy=charts([column for column in choice.first if column.rows]),
         timeline=None if diff else timeline(lineages),
         ports=None if diff else ports(lineages),
         counts=dict(zip((column.name for column in whole.columns), whole.counts, strict=True)),
