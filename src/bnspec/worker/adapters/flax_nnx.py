@@ -26,7 +26,8 @@ class Merged(NamedTuple):
     recompute: bool
 
     def __call__(self, parameters, others, x, mask):
-        module = nnx.merge(self.graph, parameters, others)
+        # Variables made anew, within the transformation: others belong to what is around it, and cannot be updated.
+        module = nnx.merge(self.graph, *jax.tree_util.tree_map(lambda array: array, (parameters, others)))
         options = dict(said(self.mode), **({} if mask is None else {"mask": mask}))
 
         def forward(module, x):
