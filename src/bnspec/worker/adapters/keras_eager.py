@@ -115,11 +115,6 @@ class TfKeras(Keras):
             raise Unsupported("the fused kernel computes in float32")
         return {"fused": True}
 
-    def call(self, mode, x, *, mask=None, record=True, collect=True, recompute=False):
-        if self.execution == "fused" and mask is not None:
-            raise Unsupported("the fused kernel takes no mask")
-        return super().call(mode, x, mask=mask, record=record, collect=collect, recompute=recompute)
-
 
 class TfKerasPackage(TfKeras):
     """tf_keras.layers.BatchNormalization: what tf.keras was up to 2.15, as a package of its own."""
