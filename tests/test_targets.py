@@ -1,11 +1,13 @@
 """Targets: the whole matrix, what their results files are called, which adapter goes with which environment."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
+from bnspec import targets
 from bnspec.environments import Environment, EnvironmentProblem, find, listed, reference
-from bnspec.targets import Target, adapters, choose, everything, files_of
+from bnspec.targets import BUILT_IN, FOLDER, Target, adapters, choose, declaration, everything, files_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -78,3 +80,28 @@ def test_requirements_of_no_framework_have_none():
     for environment in (find("left-pad>=1.3.0"), Environment("here", "3.11", ("left-pad",), ("left-pad",))):
         with pytest.raises(EnvironmentProblem, match="has no framework that bnspec knows"):
             choose(environment, None, "cpu", None)
+
+
+@pytest.mark.parametrize("path", sorted({found.path for found in BUILT_IN}))
+def test_an_adapter_that_inherits_more_than_one_execution_writes_its_own_out(path):
+    module, _, name = path.rpartition(":")
+    written = declaration(path, "executions")
+    if written is None:
+        inherited = [executions for executions in inherited_executions(module, name) if len(executions) > 1]
+        assert not inherited, "--execution all reads the class alone, and would run none but the default"
+
+
+def inherited_executions(module, name):
+    """Return the executions that the bases of a built-in adapter write out, without importing any framework."""
+    file = Path(targets.__file__).parent / "worker" / "adapters" / f"{module.rpartition('.')[2]}.py"
+    tree = ast.parse(file.read_text("utf-8"))
+    sources = {n.name: line.module for line in tree.body if isinstance(line, ast.ImportFrom) for n in line.names}
+    (own,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    found = []
+    for base in (base.id for base in own.bases if isinstance(base, ast.Name)):
+        source = sources.get(base, module)
+        if source.startswith(FOLDER):
+            line = declaration(f"{source}:{base}", "executions")
+            found += [ast.literal_eval(line.value)] if line else []
+            found += inherited_executions(source, base)
+    return found

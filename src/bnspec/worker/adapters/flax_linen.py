@@ -1,8 +1,9 @@
 """flax.linen.BatchNorm: functional, so that the caller carries the variables from call to call."""
 
 import inspect
-from typing import Any
+from typing import Any, NamedTuple
 
+import flax.core
 import flax.linen as nn
 import flax.serialization
 import jax
@@ -10,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from bnspec.worker.adapter import Unsupported
+from bnspec.worker.adapters.flax_executions import capture, run, run_backward
 from bnspec.worker.adapters.flax_linen_parents import around
-from bnspec.worker.adapters.flax_shared import AnyFlax, arguments, said
+from bnspec.worker.adapters.flax_shared import AnyFlax, said
 
 STATE = {
     "mean": ("batch_stats", "mean"),
@@ -21,14 +23,38 @@ STATE = {
 }
 
 
+class Applied(NamedTuple):
+    """A module's `apply` in a mode, as a pure function. Modules that agree are equal."""
+
+    module: Any
+    mode: Any
+    collect: bool
+    recompute: bool
+
+    def __call__(self, parameters, others, x, mask):
+        options = dict(said(self.mode), **({} if mask is None else {"mask": mask}))
+
+        def forward(module, x):
+            return module(x, **options)
+
+        method = nn.remat(forward) if self.recompute else forward
+        given = dict(others, params=parameters)
+        if not self.collect:
+            return self.module.apply(given, x, method=method, mutable=False), others
+        y, updated = self.module.apply(given, x, method=method, mutable=["batch_stats"])
+        return y, dict(others, **flax.core.unfreeze(updated))
+
+
 class Linen(AnyFlax):
-    """flax.linen.BatchNorm, applied eagerly."""
+    """flax.linen.BatchNorm, applied."""
 
     name = "flax.linen"
+    kind = nn.BatchNorm
+    executions = ("eager", "jit", "vmap", "scan", "remat", "two-pass", "input-reductions", "x64")
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
         super().__init__(layer, structure=structure, execution=execution, device=device)
-        bn = nn.BatchNorm(**arguments(layer))
+        bn = nn.BatchNorm(**self.arguments())
         self.module, self.path = around(bn, structure)
         mode = {} if layer["mode"] else said("infer")
         with jax.default_device(self.where):
@@ -46,32 +72,33 @@ class Linen(AnyFlax):
         if mask is not None and "mask" not in inspect.signature(nn.BatchNorm.__call__).parameters:
             raise Unsupported("flax.linen.BatchNorm of this release takes no mask")
         with jax.default_device(self.where):
-            options = dict(said(mode), **self.mask(mask))
-            variables, module = self.variables, self.module
-
-            def run(module, inputs):
-                return module(inputs, **options)
-
-            method = nn.remat(run) if recompute else run
-
-            def forward(parameters, inputs):
-                given = dict(variables, params=parameters)
-                if collect:
-                    return module.apply(given, inputs, method=method, mutable=["batch_stats"])
-                return module.apply(given, inputs, method=method, mutable=False), {}
-
+            pure = self.pure(mode, collect, recompute)
             # The gradient of a pure function can be taken later; most calls need none, and tracing costs.
-            self.last = forward, variables.get("params", {}), self.array(x)
-            y, updated = forward(*self.last[1:])
-            self.variables = dict(variables, **updated)
+            self.last = pure, (*self.separated(), self.array(x), self.mask(mask).get("mask"))
+            y, others = run(self.execution, pure, *self.last[1])
+            self.variables = dict(self.variables, **others)
         return np.asarray(y)
 
+    def pure(self, mode, collect=True, recompute=False):
+        """Return the module as a pure function of its variables, x and a mask."""
+        return Applied(self.module, mode, collect, recompute or self.execution == "remat")
+
+    def separated(self):
+        """Return the parameters, and the other variables."""
+        others = {kind: flax.core.unfreeze(values) for kind, values in self.variables.items() if kind != "params"}
+        return self.variables.get("params", {}), others
+
     def backward(self, dy):
-        forward, parameters, inputs = self.last
+        pure, given = self.last
         with jax.default_device(self.where):
-            y, pullback, _ = jax.vjp(forward, parameters, inputs, has_aux=True)
-            parameters, x = pullback(jnp.asarray(dy, y.dtype))
+            parameters, x = run_backward(self.execution, pure, given, dy)
         return dict(self.parts({"params": parameters}), x=np.asarray(x))
+
+    def capture(self, mode, x):
+        if self.execution != "jit":
+            return super().capture(mode, x)
+        with jax.default_device(self.where):
+            capture("jit", self.pure(mode), *self.separated(), self.array(x), None)
 
     def parts(self, variables):
         """Return the layer's arrays in a dictionary of variables, by our names."""

@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from bnspec.worker.adapter import Adapter, Unsupported, switches
+from bnspec.worker.adapters.flax_executions import OPTIONS, TRACED, lacking
 
 
 class AnyFlax(Adapter):
-    """A BatchNorm of Flax, run eagerly."""
+    """A BatchNorm of Flax, the class `kind`."""
 
     package = "flax"
+    kind: Any = None
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
         super().__init__(layer, structure=structure, execution=execution, device=device)
@@ -23,12 +25,24 @@ class AnyFlax(Adapter):
         if layer["frozen"]:
             self.freeze()
         # JAX has no float64 unless told so. Set for every layer anew: one of float64 changes no other program.
-        jax.config.update("jax_enable_x64", "float64" in layer["dtypes"].values())
+        jax.config.update("jax_enable_x64", execution == "x64" or "float64" in layer["dtypes"].values())
         self.where = jax.devices("gpu" if device == "cuda" else device)[0]
 
     @classmethod
     def has_device(cls, device):
         return any(found.platform == "gpu" for found in jax.devices())
+
+    @classmethod
+    def lacking(cls, execution, device):
+        return lacking(cls.kind, execution)
+
+    @classmethod
+    def compilations(cls):
+        return len(TRACED) or None
+
+    def arguments(self):
+        """Return the constructor's arguments that both APIs have, and those of the execution."""
+        return dict(arguments(self.layer), **OPTIONS.get(self.execution, {}))
 
     def again(self):
         """Build the layer afresh, as a program that loads a checkpoint does."""

@@ -1,7 +1,15 @@
-"""Keras on TensorFlow, called eagerly: Keras 3, and tf.keras of TensorFlow 2 with Keras 2 inside."""
+"""Keras on TensorFlow that computes in the call: Keras 3, and tf.keras of TensorFlow 2 with Keras 2 inside.
+
+`function` and `xla` call it within a tf.function of each layer, told the mode as a bool.
+"""
+
+import functools
+from typing import Tuple
 
 import tensorflow as tf
 
+from bnspec.worker.adapter import Unsupported
+from bnspec.worker.adapters import tf_functions
 from bnspec.worker.adapters.keras_called import CalledKeras
 
 
@@ -11,12 +19,22 @@ class Keras(CalledKeras):
     name = "keras"
     package = "keras"
     environ = {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": "/dev/null", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    executions: Tuple[str, ...] = ("eager", "function", "xla", "trainer-jit", "trainer-plain", "trainer-eager")
 
     @classmethod
     def has_device(cls, device):
         return bool(tf.config.experimental.list_physical_devices("GPU"))
 
+    @classmethod
+    def lacking(cls, execution, device):
+        return tf_functions.lacking(execution) or super().lacking(execution, device)
+
+    @classmethod
+    def compilations(cls):
+        return len(tf_functions.TRACED) or None
+
     def start(self):
+        self.functions = {}
         if self.device == "cpu":
             tf.config.experimental.set_visible_devices([], "GPU")
         return super().start()
@@ -26,8 +44,7 @@ class Keras(CalledKeras):
         return tensor if dtype is None else tf.cast(tensor, dtype)
 
     def forward(self, x, options, record, recompute):
-        # keras.remat of Keras 3 is this very function; tf.keras has none.
-        forward = tf.recompute_grad(self.outer) if recompute else self.outer
+        forward = self.callable(recompute)
         if not record:
             return forward(x, **options).numpy()
         self.x = x
@@ -35,6 +52,25 @@ class Keras(CalledKeras):
             self.tape.watch(x)
             self.y = forward(x, **options)
         return self.y.numpy()
+
+    def callable(self, recompute=False):
+        """Return what calls what is outermost: itself, or the tf.function of this layer."""
+        forward = self.recomputed if recompute else self.outer
+        if self.execution not in tf_functions.EXECUTIONS:
+            return forward
+        if recompute not in self.functions:
+            self.functions[recompute] = tf_functions.function(self.execution, forward)
+        return self.functions[recompute]
+
+    def recomputed(self, x, **options):
+        # keras.remat of Keras 3 is this very function; tf.keras has none. Within a tf.function it takes no keywords.
+        return tf.recompute_grad(functools.partial(self.outer, **options))(x)
+
+    def capture(self, mode, x):
+        if self.execution not in tf_functions.EXECUTIONS:
+            return super().capture(mode, x)
+        x = self.tensor(x, self.layer["dtypes"]["input"])
+        self.callable().get_concrete_function(x, training=mode == "train")
 
     def backward(self, dy):
         y = self.recorded()
@@ -48,12 +84,15 @@ class Keras(CalledKeras):
 
 
 class TfKeras(Keras):
-    """tf.keras.layers.BatchNormalization. It takes the fused kernel where there is one; `unfused`: never."""
+    """tf.keras.layers.BatchNormalization. It takes the fused kernel where there is one.
+
+    `unfused`: never; `fused`: the layer is told to.
+    """
 
     name = "tf.keras"
     package = "tensorflow"
     environ = {"KERAS_HOME": "/dev/null", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    executions = ("eager", "unfused")
+    executions = ("eager", "unfused", "fused", "function", "xla")
 
     @staticmethod
     def namespace():
@@ -67,7 +106,14 @@ class TfKeras(Keras):
         return options
 
     def kernel(self):
-        return {"fused": False} if self.execution == "unfused" else {}
+        layer = self.layer
+        if self.execution != "fused":
+            return {"fused": False} if self.execution == "unfused" else {}
+        if layer["rank"] not in (4, 5) or layer["axis"] % layer["rank"] not in (1, layer["rank"] - 1):
+            raise Unsupported("the fused kernel takes ranks 4 and 5, the channels first or last")
+        if "float64" in layer["dtypes"].values():
+            raise Unsupported("the fused kernel computes in float32")
+        return {"fused": True}
 
 
 class TfKerasPackage(TfKeras):
@@ -76,6 +122,7 @@ class TfKerasPackage(TfKeras):
     name = "tf-keras"
     package = "tf-keras"
     environ = {"KERAS_HOME": "/dev/null", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    executions = ("eager", "unfused", "fused", "function", "xla")
 
     @staticmethod
     def namespace():

@@ -1,10 +1,18 @@
 """The trainer of every Keras, and its checkpoints."""
 
+import inspect
 import os
 import tempfile
 from typing import Any
 
 from bnspec.worker.adapter import Trainer, Unsupported
+
+COMPILE = {
+    "trainer-jit": {"jit_compile": True},
+    "trainer-plain": {"jit_compile": False},
+    "trainer-eager": {"run_eagerly": True},
+}
+"""What `compile` is told, by execution; calls outside the trainer are those of the default one."""
 
 
 class KerasTrainer(Trainer):
@@ -15,6 +23,17 @@ class KerasTrainer(Trainer):
     shape: Any
     model: Any
     rate: Any
+
+    @staticmethod
+    def namespace():
+        """Return the namespace of this Keras."""
+        raise NotImplementedError
+
+    @classmethod
+    def lacking(cls, execution, device):
+        asked = COMPILE.get(execution, {})
+        given = inspect.signature(cls.namespace().models.Model.compile).parameters if asked else {}
+        return "".join("Model.compile of this release has no %s" % name for name in asked if name not in given)
 
     def functional(self, inner):
         """Return a functional model of one layer."""
@@ -49,7 +68,7 @@ class KerasTrainer(Trainer):
 
     def prepare(self, *, learning_rate):
         self.rate = learning_rate
-        self.trained().compile(self.keras.optimizers.SGD(learning_rate), "mse")
+        self.trained().compile(self.keras.optimizers.SGD(learning_rate), "mse", **COMPILE.get(self.execution, {}))
 
     def fit(self, x, target, *, steps, batches=1):
         options = {"batch_size": len(x) // batches, "epochs": steps, "shuffle": False, "verbose": 0}

@@ -19,6 +19,7 @@ class TfFused(TfNN):
     name = "tf.nn.fused"
     package = "tensorflow"
     environ = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    executions = ("eager", "function", "xla")
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
         super().__init__(layer, structure=structure, execution=execution, device=device)

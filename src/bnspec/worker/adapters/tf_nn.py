@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnspec.worker.adapter import Adapter, Unsupported
+from bnspec.worker.adapters import tf_functions
 
 
 class TfNN(Adapter):
@@ -17,6 +18,7 @@ class TfNN(Adapter):
     name = "tf.nn"
     package = "tensorflow"
     environ = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    executions = ("eager", "function", "xla")
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
         super().__init__(layer, structure=structure, execution=execution, device=device)
@@ -38,6 +40,14 @@ class TfNN(Adapter):
     def has_device(cls, device):
         return bool(tf.config.experimental.list_physical_devices("GPU"))
 
+    @classmethod
+    def lacking(cls, execution, device):
+        return tf_functions.lacking(execution)
+
+    @classmethod
+    def compilations(cls):
+        return len(tf_functions.TRACED) or None
+
     def unsupported(self, step):
         return Unsupported("it is a function: it has no %s" % step)
 
@@ -46,6 +56,8 @@ class TfNN(Adapter):
         self.x = tf.cast(tf.constant(x), self.layer["dtypes"]["input"])
         function = self.function(mode, mask)
         forward = tf.recompute_grad(function) if recompute else function
+        if self.execution in tf_functions.EXECUTIONS:
+            forward = tf_functions.function(self.execution, forward)
         self.asked = {name: self.held[name] for name in ("scale", "offset") if name in self.held}
         if record:
             with tf.GradientTape() as self.tape:
