@@ -57,6 +57,10 @@ class TargetFailed(Exception):  # noqa: N818 - it is shown as it is, one clear l
     """The worker of a target does not start: the reason, in one line."""
 
 
+class LackingExecution(TargetFailed):
+    """A build or device that cannot run an execution: the reason, in one line."""
+
+
 @dataclass
 class Session:
     """A running worker, what it was asked, and what it is at."""
@@ -131,10 +135,10 @@ class Driver:
     def connect(self) -> None:
         """Wait for the worker to be ready. Raises TargetFailed where it does not get there."""
         event = self.next_event(self.timeouts.start)
-        reason = self.not_ready(event)
-        if reason:
+        reason, lacking = self.not_ready(event), "" if event is None else self.lacking(event)
+        if reason or lacking:
             self.session.worker.kill()
-            raise TargetFailed(one_line(reason))
+            raise TargetFailed(one_line(reason)) if reason else LackingExecution(one_line(lacking))
         assert event is not None
         self.ready = event.header
         self.session.since = time.monotonic()
@@ -157,10 +161,14 @@ class Driver:
             return "the worker does not start: it does not say how it can run"
         if asked is not None and asked not in known:
             return f"the adapter has no execution {asked!r}; it has {', '.join(map(str, known))}"
-        lacking = header.get("lacking")
-        if asked is not None and isinstance(lacking, dict) and lacking.get(asked):
-            return f"it cannot run {asked} here: {str(lacking[asked])[:500]}"
         return ""
+
+    def lacking(self, event: Event) -> str:
+        """Say what this build or device lacks for the execution that is asked; nothing if it can run it."""
+        asked, lacking = self.target.execution, event.header.get("lacking")
+        if asked is None or not isinstance(lacking, dict) or not lacking.get(asked):
+            return ""
+        return f"it cannot run {asked} here: {str(lacking[asked])[:500]}"
 
     def next_event(self, seconds: float) -> Event | None:
         """Return the next event, or None if none comes in time."""
@@ -237,7 +245,12 @@ class Driver:
             yield from self.lost("error", f"the worker sent an answer to nothing: {str(header)[:200]}", waiting)
 
     def held_to_claims(self, row: Row) -> Row:
-        """Return a row with what the framework documents: a variant that is another one drifts from it."""
+        """Return a row with what the framework documents: a variant that is another one drifts from it.
+
+        Documents speak of the default; any other execution is held to that one instead.
+        """
+        if not self.default:
+            return row
         framework, version = (str(self.ready.get(name, "")) for name in ("package", "version"))
         return held_to(row, framework, version, self.target.adapter)
 

@@ -17,7 +17,7 @@ from bnspec.process import WorkerProcess
 from bnspec.provenance import provenance
 from bnspec.results import one_line
 from bnspec.rivals import Prepared
-from bnspec.runner import Driver, TargetFailed, Timeouts, judged, parse_seconds
+from bnspec.runner import Driver, LackingExecution, TargetFailed, Timeouts, judged, parse_seconds
 from bnspec.spec import Dialect
 from bnspec.streams import Streams
 from bnspec.suite import load_cases, select
@@ -42,7 +42,8 @@ class Run:
     early: per target the worker process that was started before anything else was imported;
     probes: what is found out beside the cases, as facts; discard: whether to remove the environments that are made;
     large: whether the layers of real networks are among the cases;
-    failed: per target that did not run or come to its end, what to say of it; written: the results files that hold
+    failed: per target that did not run or come to its end, what to say of it; lacking: those of them whose build or
+    device cannot run their execution; written: the results files that hold
     anything of this run; judging: whether a target has shown something; known: the dialects of targets that an
     earlier run finished; dialects: those of default executions, as soon as they are known.
     """
@@ -56,6 +57,7 @@ class Run:
     selection: Future[Selection] = field(default_factory=Future)
     drivers: list[Driver] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    lacking: set[str] = field(default_factory=set)
     stopped: bool = False
     judging: bool = False
     known: Mapping[str, Dialect] = field(default_factory=dict)
@@ -125,6 +127,8 @@ class Run:
                 return
             reason = one_line(str(failure))
             self.failed[target.name] = f"did not run: {reason}"
+            if isinstance(failure, LackingExecution):
+                self.lacking.add(target.name)
             yield "target", {**about, "failed": reason}
             yield "target-end", {"target": target.name, "counts": {}}
             yield progress(target, "failed")

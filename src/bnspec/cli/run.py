@@ -95,7 +95,8 @@ def run_command(
     if interrupted:
         left_there = f"what finished is in {stream}, a partial run; with --resume it goes on"
         raise CannotDo(f"interrupted: {left_there if files else 'there was no verdict yet'}")
-    sys.exit(2 if run.failed else 1 if findings else 0)
+    failed = run.failed.keys() - (run.lacking if execution == "all" else frozenset())
+    sys.exit(2 if failed else 1 if findings else 0)
 
 
 def check_places(stream: Path, report: Path | None, targets: Sequence["Target"]) -> None:

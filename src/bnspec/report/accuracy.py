@@ -41,9 +41,9 @@ def charts(columns: Sequence[Column]) -> tuple[Chart, ...]:
     """Return a chart per type against mean/sd, and one against N; those in which something was measured."""
     found = []
     for kind in ("float32", "float64", "float16-mixed", "bfloat16-mixed"):
-        curves = {column: worst(column, kind) for column in columns}
+        curves = [(column, worst(column, kind)) for column in columns]
         found.append(chart(f"{kind}: error against mean/sd", "mean/sd", curves, (1.0, 1e6)))
-    sizes = {column: by_size(column) for column in columns}
+    sizes = [(column, by_size(column)) for column in columns]
     found.append(chart("float32: error against N", "N", sizes, (1e3, 1e6)))
     return tuple(one for one in found if one.lines)
 
@@ -71,7 +71,9 @@ def largest(found: Iterable[tuple[float, Mapping[str, object]]]) -> Mapping[floa
     return dict(sorted(errors.items()))
 
 
-def chart(title: str, along: str, curves: Mapping[Column, Mapping[float, float]], ends: tuple[float, float]) -> Chart:
+def chart(
+    title: str, along: str, curves: Sequence[tuple[Column, Mapping[float, float]]], ends: tuple[float, float]
+) -> Chart:
     """Return a picture of some curves; those that look alike are one line."""
     low, high = (log10(end) for end in ends)
 
@@ -82,14 +84,16 @@ def chart(title: str, along: str, curves: Mapping[Column, Mapping[float, float]]
         height = min(max(log10(max(value, 1e-9)), LOWEST), TALLEST)
         return round(HEIGHT * (TALLEST - height) / (TALLEST - LOWEST), 1)
 
-    alike: dict[tuple[tuple[float, float], ...], list[Column]] = {}
-    for column, curve in curves.items():
+    alike: dict[tuple[tuple[float, float], ...], list[tuple[Column, Mapping[float, float]]]] = {}
+    for column, curve in curves:
         if len(curve) > 1:
-            alike.setdefault(tuple((x(place), round(y(ratio))) for place, ratio in curve.items()), []).append(column)
+            alike.setdefault(tuple((x(place), round(y(ratio))) for place, ratio in curve.items()), []).append(
+                (column, curve)
+            )
     lines = tuple(
         Line(
-            tuple(called(column) for column in members),
-            tuple(curves[members[0]].items()),
+            tuple(called(column) for column, _ in members),
+            tuple(members[0][1].items()),
             "M" + "L".join(f"{a} {b}" for a, b in points),
             number,
         )

@@ -132,6 +132,8 @@ def expected_there(step: Expectation, place: tuple[str, tuple[int, ...]] | None)
     """Return what a rival expects at a place of a step."""
     if step.kind == "same":
         return f"what step {step.like + 1} showed"
+    if step.kind == "other":
+        return f"other bits than step {step.like + 1}"
     if step.kind != "values":
         return KINDS[step.kind]
     found = step.values.get(place[0]) if place else None

@@ -8,13 +8,13 @@ class Freezing:
     """What freezing and unfreezing have come to.
 
     frozen: the layer is, in whatever way the dialect means it; halted: only its updates are; broken: every
-    further call raises.
+    further call raises; called: it was called before, and what was traced then may not see a change.
     """
 
     def __init__(self, asking: Asking) -> None:
         self.asking = asking
         self.frozen = self.halted = self.broken = False
-        self.compiled = False
+        self.compiled = self.called = False
         self.waiting: bool | None = None
         if asking.layer.frozen:
             self.set(True)
@@ -33,6 +33,9 @@ class Freezing:
         last = not changes or step is changes[-1]
         asked = last if "frozen.timing" in case.clauses else self.compiled
         timing = self.asking.of_case("frozen.timing") if asked else "at-once"
+        if self.called and not self.compiled and "frozen.timing" not in case.clauses:
+            situation = f"{'freeze' if value else 'unfreeze'}-after-call"
+            timing = self.asking.dialect.variant("frozen.timing", situation)
         if timing == "at-once":
             self.frozen = value
         self.waiting = value if timing == "at-compile" else None

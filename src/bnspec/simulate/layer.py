@@ -141,6 +141,7 @@ class SimulatedLayer:
     def call_as(self, mode: str, given: Mapping[str, Array], *, again: bool = False) -> Expectation:
         """A call in an effective mode: train, train-no-update, infer or raises."""
         x, mask = given["x"], given.get("mask")
+        self.freezing.called = True
         if mode == "raises" or self.freezing.broken:
             return RAISES
         if self.counts_nothing(x, mask) and self.asking.of_case("degenerate.empty") == "raises":

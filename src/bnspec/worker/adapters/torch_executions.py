@@ -57,6 +57,8 @@ class OneDNN(Eager):
         return "" if torch.backends.mkldnn.is_available() else "this build of torch has no oneDNN"
 
     def __call__(self, x):
+        if x.dim() not in ((4,) if self.module.training else (4, 5)):
+            raise Unsupported("oneDNN's own layout has batch normalization of ranks 4 and 5, in training of rank 4")
         if not self.module.training:
             from torch.utils.mkldnn import to_mkldnn
 
