@@ -17,7 +17,7 @@ from bnspec.simulate.moving import Moving, mask_answer, of_x
 
 TRAINED = ("fit", "evaluate", "predict")
 
-UPDATES = {"no": 0, "once": 1, "twice": 2, "thrice": 3, "four-times": 4}
+UPDATES = {"no": 0, "once": 1, "twice": 2, "thrice": 3, "four-times": 4, "five-times": 5}
 """How many updates a variant of `execution.capture-updates` means."""
 
 

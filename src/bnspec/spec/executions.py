@@ -22,6 +22,7 @@ EXECUTIONS = (
             "twice": "as two training steps do",
             "thrice": "as three training steps do",
             "four-times": "as four training steps do",
+            "five-times": "as five training steps do",
         },
         by_place=False,
     ),

@@ -97,16 +97,21 @@ class Captured(Eager):
         """Make something of the module that can be called instead of it."""
         Captured.number += 1
 
-    def __call__(self, x):
-        if self.kept is not None:
-            self.kept.train(self.module.training)
-            return self.called(self.kept, x)
-        key = (self.module.training, tuple(x.shape), x.dtype)
-        if key not in self.made:
+    def key(self, x):
+        """Return what is fixed in what is made for a call."""
+        return self.module.training, tuple(x.shape), x.dtype
+
+    def prepare(self, x):
+        if self.kept is None and self.key(x) not in self.made:
             before = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
-            self.made[key] = self.make(x)
+            self.made[self.key(x)] = self.make(x)
             self.module.load_state_dict(before)
-        return self.called(self.made[key], x)
+
+    def __call__(self, x):
+        if self.kept is None:
+            return self.called(self.made[self.key(x)], x)
+        self.kept.train(self.module.training)
+        return self.called(self.kept, x)
 
     def capture(self, x):
         """Make it now, with all that this does, and keep to it."""
@@ -131,10 +136,9 @@ class Scripted(Captured):
         super().make(x)
         return torch.jit.script(self.module)
 
-    def __call__(self, x):
+    def prepare(self, x):
         if self.kept is None:
             self.kept = self.make(x)
-        return super().__call__(x)
 
 
 class Traced(Captured):

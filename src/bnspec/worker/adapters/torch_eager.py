@@ -23,6 +23,9 @@ class Eager:
         """Return how many times this process has compiled or captured; None where it does neither."""
         return None
 
+    def prepare(self, x):
+        """Make ready for a call with x: what this does is no part of the call."""
+
     def __call__(self, x):
         return self.module(x)
 

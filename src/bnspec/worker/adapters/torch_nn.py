@@ -63,6 +63,9 @@ class TorchNN(AnyTorch):
             self.set_mode(mode, "parent")
         return self.run
 
+    def prepare(self, x):
+        self.run.prepare(x)
+
     def arranged(self, x):
         return self.run.arranged(x)
 

@@ -45,6 +45,7 @@ class AnyTorch(Adapter):
         x = self.arranged(x if isinstance(x, torch.Tensor) else self.tensor(x))
         # An integer has no gradient; whether the layer takes it is for the layer to say.
         x.requires_grad = record and x.is_floating_point()
+        self.prepare(x)
         with torch.set_grad_enabled(record):
             y = checkpoint(forward, x, **RECOMPUTE) if recompute else forward(x)
         self.recorded = x, y
@@ -53,6 +54,9 @@ class AnyTorch(Adapter):
     def tensor(self, x):
         """Return an array as a tensor of the input's type."""
         return torch.tensor(x, dtype=self.input_type, device=self.device)
+
+    def prepare(self, x):
+        """Make ready for a call with x, in the mode that is set."""
 
     def arranged(self, x):
         """Return an input, or a gradient by the output, as the execution lays it out in memory."""
