@@ -131,7 +131,7 @@ class Moving:
         """Return the moving statistics after one batch."""
         asking = self.asking
         single = batch.x.size == asking.layer.features
-        kind = "population" if single or not batch.x.size else asking.of_types("stats.stored-variance")
+        kind = "population" if single or not batch.x.size else self.estimator()
         keep = 0.0 if asking.averaging == "cumulative" else asking.keep
         weight = new_weight(moving.state.count + 1, keep=keep, averaging=asking.averaging)
         if np.isnan(weight):
@@ -153,6 +153,10 @@ class Moving:
 
         key = ("moved", moving.key, batch.key, kind, *entered, weight, asking.moving_arithmetic, held)
         return asking.remember(key, move)
+
+    def estimator(self) -> str:
+        """Return the estimator of the variance that enters."""
+        return self.asking.of_types("stats.stored-variance")
 
     def entered(self, batch: Batch, single: bool) -> tuple[str, str]:
         """Return what enters the moving mean and variance: the `estimate`, or what a degenerate batch does."""

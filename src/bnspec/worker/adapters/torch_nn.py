@@ -45,6 +45,12 @@ class TorchNN(AnyTorch):
         self.bn.to(device, self.parameter_type)
         self.outer = AROUND[structure](self.bn)
 
+    @classmethod
+    def replicas(cls):
+        from bnspec.worker.adapters.torch_replicas import TorchReplicas
+
+        return TorchReplicas
+
     def forward(self, mode):
         if mode is not None:
             self.set_mode(mode, "parent")
