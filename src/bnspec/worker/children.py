@@ -202,11 +202,15 @@ def split(header: Mapping[str, Any], arrays: Sequence[Any]) -> List[Arrays]:
 
 
 def main(path: str, folder: str, sockets: Sequence[int]) -> None:
-    """Make a process of every socket and answer what comes through it, until that is closed."""
+    """Make a process of every socket and answer what comes through it, until that is closed.
+
+    The class may have `prepare()`, which does before the processes are forked what each would do after it.
+    """
     from bnspec.worker.loop import die_with_host, load_adapter
 
     die_with_host()
     kind = load_adapter(path)
+    getattr(kind, "prepare", lambda: None)()
     for rank in range(len(sockets)) if len(sockets) > 1 else ():
         if os.fork() == 0:
             die_with_host()

@@ -16,6 +16,12 @@ class Keras(CalledKeras):
     def has_device(cls, device):
         return bool(tf.config.experimental.list_physical_devices("GPU"))
 
+    @classmethod
+    def replicas(cls):
+        from bnspec.worker.adapters.tf_replicas import KerasReplicas
+
+        return KerasReplicas
+
     def start(self):
         if self.device == "cpu":
             tf.config.experimental.set_visible_devices([], "GPU")
@@ -59,6 +65,12 @@ class TfKeras(Keras):
     def namespace():
         return tf.keras
 
+    @classmethod
+    def replicas(cls):
+        from bnspec.worker.adapters.tf_replicas import TfKerasReplicas
+
+        return TfKerasReplicas
+
     def types(self):
         options = super().types()
         if "mixed" in options.get("dtype", "") and not hasattr(self.namespace().mixed_precision, "Policy"):
@@ -82,3 +94,9 @@ class TfKerasPackage(TfKeras):
         import tf_keras
 
         return tf_keras
+
+    @classmethod
+    def replicas(cls):
+        from bnspec.worker.adapters.tf_replicas import TfKerasPackageReplicas
+
+        return TfKerasPackageReplicas

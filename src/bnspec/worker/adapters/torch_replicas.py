@@ -34,6 +34,11 @@ class Rank(Replicas):
     groups: Dict[int, Any] = {}
 
     @classmethod
+    def prepare(cls):
+        """Import what DistributedDataParallel imports when it is made: seconds, in every process anew."""
+        getattr(torch, "_dynamo", None)
+
+    @classmethod
     def join(cls, rank, processes, folder):
         """Meet the other ranks in a file of the folder."""
         torch.set_num_threads(1)
