@@ -16,7 +16,7 @@ from itertools import product
 
 import numpy as np
 
-from bnspec.case import Case, Layer, backward_shares, infer_shares, place, read_shares, silently, train_shares, write
+from bnspec.case import Case, Layer, infer_shares, place, read_shares, silently, train_shares, write
 from bnspec.data import batch, channels, shape
 from bnspec.spec import AXES
 
@@ -82,11 +82,10 @@ def together(count, kind, rank, axis):
     """The three questions of layers that synchronise, of one step."""
     where = (count, kind, rank, axis)
     xs = shares(*where, 1)
-    steps = [write(**START), train_shares(*xs, masks=masks(*where)), read_shares()]
+    dys = () if kind == "masked" else leaning(xs, *where, 2)
     clauses = ["replicas.moments", "replicas.stored-variance"]
     gradients = [{}]
-    if kind != "masked":
-        steps.append(backward_shares(*leaning(xs, *where, 2)))
+    if dys:
         clauses.append("replicas.gradient")
         gradients = [{"replicas.gradient": variant} for variant in AXES["replicas.gradient"].variants]
     moments = ("pooled", "local") if kind == "equal" else ("pooled", "averaged", "local")
@@ -98,7 +97,7 @@ def together(count, kind, rank, axis):
     return case(
         tuple(clauses),
         *where,
-        tuple(steps),
+        (write(**START), train_shares(*xs, masks=masks(*where), dys=dys), read_shares()),
         synchronised=True,
         rivals=(*rivals, {"replicas.moments": "raises"}),
         without="a synchronised training step raises",
@@ -109,7 +108,7 @@ def apart(count, kind, rank, axis):
     """The two questions of layers that do not synchronise: two steps, inference, what remains."""
     where = (count, kind, rank, axis)
     xs = shares(*where, 1)
-    remaining = ("averaged", "first", "each-own", "averaged-when-read")
+    remaining = [variant for variant in AXES["replicas.plain"].variants if variant != "raises"]
     rivals = [
         {"replicas.plain": plain, "replicas.gradient": gradient}
         for plain, gradient in product(remaining, AXES["replicas.gradient"].variants)
@@ -119,8 +118,7 @@ def apart(count, kind, rank, axis):
         *where,
         (
             write(**START),
-            silently(train_shares(*xs)),
-            backward_shares(*leaning(xs, *where, 2), asked=("scale", "offset")),
+            train_shares(*xs, dys=leaning(xs, *where, 2), asked=("scale", "offset")),
             silently(train_shares(*shares(*where, 3))),
             infer_shares(*shares(*where, 4)),
             read_shares(),
@@ -137,9 +135,8 @@ def trajectory(clause, count, kind, rank, axis, *, synchronised):
     steps = [write(**START)]
     for seed in (1, 3, 5):
         xs = shares(*where, seed)
-        steps.append(train_shares(*xs, masks=masks(*where)))
-        if kind != "masked":
-            steps.append(backward_shares(*leaning(xs, *where, seed + 1), asked=("x",)))
+        dys = () if kind == "masked" else leaning(xs, *where, seed + 1)
+        steps.append(train_shares(*xs, masks=masks(*where), dys=dys, asked=("y", "dx")))
     if synchronised:
         steps.append(read_shares())
     return case((clause,), *where, tuple(steps), synchronised=synchronised)

@@ -190,19 +190,22 @@ def predict(x: Array) -> Step:
     return Step("predict", {"x": x})
 
 
-def train_shares(*shares: Array, masks: Sequence[Array] = ()) -> Step:
-    """Train every replica on its share of a batch, all at once: x0, x1, …; it shows y0, y1, … masks: one per share."""
-    return Step("train_shares", {**numbered("x", shares), **numbered("mask", masks)})
+def train_shares(
+    *shares: Array, masks: Sequence[Array] = (), dys: Sequence[Array] = (), asked: tuple[str, ...] | None = None
+) -> Step:
+    """Take a training step of all replicas, each on its share of a batch: x0, x1, …; it shows y0, y1, …
+
+    masks: one per share; dys: one per share, for the gradients of Σ dy·y over all shares: it shows dx0, dx1, … and
+    scale0, offset0, …, what data-parallel training leaves every replica with.
+    """
+    return Step(
+        "train_shares", {**numbered("x", shares), **numbered("mask", masks), **numbered("dy", dys)}, asked=asked
+    )
 
 
 def infer_shares(*shares: Array) -> Step:
     """Call every replica in inference mode on its share: x0, x1, …; it shows y0, y1, …"""
     return Step("infer_shares", numbered("x", shares))
-
-
-def backward_shares(*dys: Array, asked: tuple[str, ...] | None = None) -> Step:
-    """Take the gradients of Σ dy·y over all shares, as data-parallel training does: it shows x0, scale0, offset0, …"""
-    return Step("backward_shares", numbered("dy", dys), asked=asked)
 
 
 def read_shares(*asked: str) -> Step:

@@ -16,7 +16,7 @@ from bnspec.simulate.layer import SimulatedLayer
 from bnspec.simulate.moving import Moving, mask_answer, of_x
 from bnspec.spec import UndefinedError
 
-STEPS = frozenset(["train_shares", "infer_shares", "backward_shares", "get_shares", "set_state"])
+STEPS = frozenset(["train_shares", "infer_shares", "get_shares", "set_state"])
 """What a step of a program on replicas may be; each is a method."""
 
 
@@ -60,6 +60,7 @@ class SimulatedReplicas:
     def __init__(self, asking: Asking) -> None:
         self.asking, self.case = asking, asking.case
         self.layers = [SimulatedLayer(asking) for _ in range(asking.case.replicas)]
+        self.step = Step("nothing")
         self.last: Given | None = None
         if self.case.synchronised:
             for layer in self.layers:
@@ -67,11 +68,16 @@ class SimulatedReplicas:
 
     def run(self, step: Step) -> Expectation:
         """Return what the step shows, and change the state as it does."""
+        self.step = step
         shown: Expectation = getattr(self, step.do)(step)
         if step.asked is None or shown.kind != "values":
             return shown
-        asked = {name: one for name, one in shown.values.items() if name.rstrip("0123456789") in step.asked}
+        asked = {name: one for name, one in shown.values.items() if self.shows(name.rstrip("0123456789"))}
         return values(**asked) if asked else DONE
+
+    def shows(self, name: str) -> bool:
+        """Whether the step is asked for this array of every replica."""
+        return self.step.asked is None or name in self.step.asked
 
     def set_state(self, step: Step) -> Expectation:
         """Write parts of the state of every replica."""
@@ -88,24 +94,30 @@ class SimulatedReplicas:
             if not self.case.rivals:
                 raise UndefinedError("a training step of these replicas raises")
             return RAISES
+        self.take_over()
         if self.case.synchronised:
             batches = self.together(shares, masks)
         else:
-            self.take_over()
             batches = tuple(of_x(self.asking, x) for x in shares)
         self.last = Given(shares, batches)
         for layer, batch in zip(self.layers, batches, strict=True):
             layer.moving.push(batch)
-        if self.answer() == "averaged" and not self.case.synchronised:
+        if self.remaining() == "averaged":
             self.share_state(averaged([layer.moving.now() for layer in self.layers]))
-        found = {}
+        return values(**self.outputs(shares, masks), **self.gradients(arrays(step, "dy")))
+
+    def outputs(self, shares: tuple[Array, ...], masks: tuple[Array, ...]) -> dict[str, Expected]:
+        """Return y of every share; where a mask leaves out, anything."""
+        found: dict[str, Expected] = {}
+        if not self.shows("y"):
+            return found
         for n, (layer, x) in enumerate(zip(self.layers, shares, strict=True)):
             y = layer.output_of(x, self.used(n), self.asking.arithmetic)
             if masks:
                 counts = np.broadcast_to(np.expand_dims(masks[n], self.case.layer.axis % x.ndim) > 0, x.shape)
                 y = Expected(y.value, np.where(counts, y.allowance, np.inf), y.dtype)
             found[f"y{n}"] = y
-        return values(**found)
+        return found
 
     def infer_shares(self, step: Step) -> Expectation:
         """A call of all replicas in inference mode."""
@@ -118,6 +130,12 @@ class SimulatedReplicas:
     def answer(self) -> str:
         """Return whose statistics normalise, or remain, in this dialect."""
         return self.asking.of_case("replicas.moments" if self.case.synchronised else "replicas.plain")
+
+    def remaining(self) -> str:
+        """Return whose moving statistics remain; of layers that do compute together, everybody has the same."""
+        if self.case.synchronised and self.answer() != "local":
+            return "each-own"
+        return self.asking.of_case("replicas.plain")
 
     def used(self, number: int) -> Statistics:
         """Return the statistics by which a share was normalised."""
@@ -165,7 +183,7 @@ class SimulatedReplicas:
 
     def take_over(self) -> None:
         """Let every replica begin a call with the statistics of the first one, where the dialect does so."""
-        if not self.case.synchronised and self.answer() == "first" and self.last:
+        if self.last and self.remaining() == "first":
             self.share_state(self.layers[0].moving.now())
 
     def share_state(self, shared: Statistics) -> None:
@@ -177,8 +195,8 @@ class SimulatedReplicas:
     def get_shares(self, step: Step) -> Expectation:
         """Read the moving statistics of every replica."""
         moving = [layer.moving.now() for layer in self.layers]
-        if not self.case.synchronised and self.answer() == "averaged-when-read":
-            moving = [averaged(moving)] * len(moving)
+        read = {"averaged-when-read": averaged(moving), "first-when-read": moving[0]}.get(self.remaining())
+        moving = moving if read is None else [read] * len(moving)
         shown = [layer.state(own, {}) for layer, own in zip(self.layers, moving, strict=True)]
         if any(one.kind != "values" for one in shown):
             return ABSENT
@@ -187,12 +205,14 @@ class SimulatedReplicas:
 
     # Gradients
 
-    def backward_shares(self, step: Step) -> Expectation:
-        """The gradients of Σ dy·y over all shares."""
-        if self.last is None:
-            return ANY  # the call raised: there is nothing to take a gradient of
-        dys = arrays(step, "dy")
-        found = {f"x{n}": dx for n, dx in enumerate(self.by_inputs(self.last, dys))}
+    def gradients(self, dys: tuple[Array, ...]) -> dict[str, Expected]:
+        """Return the gradients of Σ dy·y over all shares."""
+        assert self.last is not None
+        found: dict[str, Expected] = {}
+        if dys and self.shows("dx"):
+            found.update((f"dx{n}", dx) for n, dx in enumerate(self.by_inputs(self.last, dys)))
+        if not dys or not any(self.shows(name) for name in self.layers[0].parameters):
+            return found
         own = [self.of_share(n, dys[n], through=False) for n in range(len(dys))]
         answer = self.asking.of_case("replicas.gradient")
         for name in self.layers[0].parameters:
@@ -200,7 +220,7 @@ class SimulatedReplicas:
             for n, part in enumerate(parts):
                 all_of_them = part if answer == "own" else summed(parts, len(parts) if answer == "averaged" else 1)
                 found[f"{name}{n}"] = all_of_them
-        return values(**found)
+        return found
 
     def by_inputs(self, last: Given, dys: Sequence[Array]) -> list[Expected]:
         """Return the gradients by every share."""
@@ -212,7 +232,7 @@ class SimulatedReplicas:
         times = self.times([of_x(self.asking, x) for x in last.shares])
         union = self.union(last.shares, times)
         dy = joined([dy / k for dy, k in zip(dys, times, strict=True)], times)
-        whole = self.gradients(union, dy, last.batches[0].statistics, through=True)["x"]
+        whole = self.of_call(union, dy, last.batches[0].statistics, through=True)["x"]
         found, start = [], 0
         for x, k in zip(last.shares, times, strict=True):
             copies = [slice(start + n * len(x), start + (n + 1) * len(x)) for n in range(k)]
@@ -223,9 +243,9 @@ class SimulatedReplicas:
     def of_share(self, number: int, dy: Array, *, through: bool) -> dict[str, Expected]:
         """Return the gradients of a share, the statistics being constants or its own."""
         assert self.last is not None
-        return self.gradients(self.last.shares[number], dy, self.used(number), through=through)
+        return self.of_call(self.last.shares[number], dy, self.used(number), through=through)
 
-    def gradients(self, x: Array, dy: Array, used: Statistics, *, through: bool) -> dict[str, Expected]:
+    def of_call(self, x: Array, dy: Array, used: Statistics, *, through: bool) -> dict[str, Expected]:
         """Return the gradients of a call by x and by the parameters."""
         layer, asking = self.layers[0], self.asking
         key = ("share", id(x), dy.tobytes(), used.key, layer.parameters_key, asking.arithmetic, through)

@@ -4,6 +4,19 @@ from bnspec.spec.axis import Axis
 
 REPLICAS = (
     Axis(
+        "replicas.plain",
+        "Not synchronised over replicas, whose moving statistics remain?",
+        {
+            "each-own": "every replica's own: they drift apart",
+            "first": "those of the first replica: the others take them over with the next call",
+            "averaged": "the mean over all replicas: every replica has it",
+            "first-when-read": "every replica uses its own; who reads them from outside gets the first replica's",
+            "averaged-when-read": "every replica uses its own; who reads them from outside gets their mean",
+            "raises": "none: a training step raises",
+        },
+        by_place=False,
+    ),
+    Axis(
         "replicas.moments",
         "Synchronised over replicas, every share is normalised by the mean and variance of",
         {
@@ -31,18 +44,6 @@ REPLICAS = (
             "summed": "the sum over all shares, the gradient of that loss",
             "averaged": "the mean over the replicas, the gradient divided by their number",
             "own": "those of its own share: the caller has to add them up",
-        },
-        by_place=False,
-    ),
-    Axis(
-        "replicas.plain",
-        "Not synchronised over replicas, whose moving statistics remain?",
-        {
-            "averaged": "the mean over all replicas: every replica has it",
-            "first": "those of the first replica: the others take them over with the next call",
-            "each-own": "every replica's own: they drift apart",
-            "averaged-when-read": "every replica uses its own; who reads them from outside gets their mean",
-            "raises": "none: a training step raises",
         },
         by_place=False,
     ),

@@ -4,6 +4,7 @@ A framework's replicas may be processes (torch.distributed), or devices that mus
 TensorFlow). A hang costs the case that it happens in: the children are a session of their own, which is killed.
 """
 
+import contextlib
 import os
 import select
 import shutil
@@ -58,10 +59,8 @@ class Children:
     def ask(self, parts: Sequence[Tuple[Mapping[str, Any], Sequence[Any]]]) -> List[Tuple[Dict[str, Any], List[Any]]]:
         """Send the first children a frame each and return their answers. Raises Lost where one gives none."""
         for own, (header, arrays) in zip(self.sockets, parts):
-            try:
+            with contextlib.suppress(OSError):  # it has ended: so will the wait for its answer
                 own.sendall(encode(header, arrays))
-            except OSError:
-                pass  # it has ended: so will the wait for its answer
         return self.answers(list(range(len(parts))), STEP_SECONDS, str(parts[0][0]["do"]))
 
     def answers(self, waiting: List[int], seconds: float, what: str) -> List[Tuple[Dict[str, Any], List[Any]]]:
@@ -98,10 +97,8 @@ class Children:
 
     def kill(self) -> None:
         """Kill all of them, and what they started."""
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         for own in self.sockets:
             own.close()
         self.process.wait()
@@ -156,18 +153,16 @@ class Elsewhere(Replicas):
             check(header)
         return [split(header, arrays) for header, arrays in answers]
 
-    def train(self, shares: Sequence[Any], masks: Optional[Sequence[Any]] = None) -> Sequence[Any]:
+    def train(
+        self, shares: Sequence[Any], masks: Optional[Sequence[Any]] = None, dys: Optional[Sequence[Any]] = None
+    ) -> Sequence[Arrays]:
         """Train."""
-        given = {"x": shares, "mask": masks} if masks else {"x": shares}
-        return [one["y"] for part in self.ask("train", {}, **given) for one in part]
+        given = {name: arrays for name, arrays in (("masks", masks), ("dys", dys)) if arrays}
+        return [one for part in self.ask("train", {}, shares=shares, **given) for one in part]
 
     def infer(self, shares: Sequence[Any]) -> Sequence[Any]:
         """Infer."""
-        return [one["y"] for part in self.ask("infer", {}, x=shares) for one in part]
-
-    def backward(self, dys: Sequence[Any]) -> Sequence[Arrays]:
-        """Take the gradients."""
-        return [one for part in self.ask("backward", {}, dy=dys) for one in part]
+        return [one["y"] for part in self.ask("infer", {}, shares=shares) for one in part]
 
     def get_state(self) -> Sequence[Arrays]:
         """Read the state."""
@@ -284,6 +279,6 @@ def do_step(
     if do == "set_state":
         replicas.set_state({name: several[0] for name, several in given.items()})
         return []
-    if do in ("train", "infer"):
-        return [{"y": y} for y in getattr(replicas, do)(given["x"], *([given["mask"]] if "mask" in given else []))]
-    return list(replicas.backward(given["dy"]) if do == "backward" else replicas.get_state())
+    if do == "infer":
+        return [{"y": y} for y in replicas.infer(**given)]
+    return list(replicas.train(**given) if do == "train" else replicas.get_state())

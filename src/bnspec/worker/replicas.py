@@ -4,11 +4,11 @@
 otherwise than the worker, worker/children.py runs that class elsewhere.
 """
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, List, Mapping, Optional, Sequence
 
 from bnspec.worker.adapter import Arrays, Unsupported
 
-STEPS = ("train_shares", "infer_shares", "backward_shares", "get_shares")
+STEPS = ("train_shares", "infer_shares", "get_shares")
 """Steps that replicas alone can do; they also take `set_state`."""
 
 
@@ -30,24 +30,26 @@ class Replicas:
     def __init__(
         self, layer: Mapping[str, Any], *, count: int, synchronised: bool, execution: str, device: str
     ) -> None:
-        """Build `count` replicas of the layer (Adapter says what it is), of the framework's synchronised kind or not."""
+        """Build `count` replicas of the layer (Adapter says what it is): the framework's synchronised kind or not."""
         self.layer = layer
         self.count = count
         self.synchronised = synchronised
         self.execution = execution
         self.device = device
 
-    def train(self, shares: Sequence[Any], masks: Optional[Sequence[Any]] = None) -> Sequence[Any]:
-        """Call every replica in training mode on its share, all in one step; return y of each."""
+    def train(
+        self, shares: Sequence[Any], masks: Optional[Sequence[Any]] = None, dys: Optional[Sequence[Any]] = None
+    ) -> Sequence[Arrays]:
+        """Take one training step of all replicas, each on its share; return {y} of each.
+
+        dys: take the gradients of the loss Σ dy·y over all shares too, and return {y, dx, scale, offset}: what the
+        framework leaves each replica with, whatever it does about the others.
+        """
         raise Unsupported("the replicas do not train")
 
     def infer(self, shares: Sequence[Any]) -> Sequence[Any]:
         """Call every replica in inference mode on its share; return y of each."""
         raise Unsupported("the replicas do not infer")
-
-    def backward(self, dys: Sequence[Any]) -> Sequence[Arrays]:
-        """Return {x, scale, offset} of every replica: what the framework leaves it with for a loss Σ dy·y over all."""
-        raise Unsupported("the replicas have no gradients")
 
     def get_state(self) -> Sequence[Arrays]:
         """Return {mean, variance} of every replica, as a user would save it; the same where they show but one."""
@@ -73,11 +75,12 @@ def build(adapter: Any, job: Mapping[str, Any], how: Mapping[str, Any]) -> Any:
 def perform(replicas: Any, do: str, given: Mapping[str, Any]) -> Arrays:
     """Do one step and return its arrays, by their names and the numbers of the replicas."""
     if do == "train_shares":
-        masks = listed(given, "mask")
-        return named("y", replicas.train(listed(given, "x"), masks) if masks else replicas.train(listed(given, "x")))
-    if do == "infer_shares":
-        return named("y", replicas.infer(listed(given, "x")))
-    several = replicas.backward(listed(given, "dy")) if do == "backward_shares" else replicas.get_state()
+        more = {"masks": listed(given, "mask"), "dys": listed(given, "dy")}
+        several = replicas.train(listed(given, "x"), **{name: arrays for name, arrays in more.items() if arrays})
+    elif do == "infer_shares":
+        several = [{"y": y} for y in replicas.infer(listed(given, "x"))]
+    else:
+        several = replicas.get_state()
     return {"%s%d" % (name, n): array for n, one in enumerate(several) for name, array in one.items()}
 
 
@@ -85,8 +88,3 @@ def listed(given: Mapping[str, Any], name: str) -> List[Any]:
     """Return the arrays that are called so, by their numbers."""
     names = ("%s%d" % (name, n) for n in range(len(given)))
     return [given[one] for one in names if one in given]
-
-
-def named(name: str, arrays: Sequence[Any]) -> Dict[str, Any]:
-    """Return arrays by a name and their numbers."""
-    return {"%s%d" % (name, n): array for n, array in enumerate(arrays)}

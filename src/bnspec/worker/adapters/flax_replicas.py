@@ -57,10 +57,13 @@ class AnyReplicas(Replicas):
         vector = np.ones(layer["features"], layer["dtypes"]["parameters"])
         self.parameters = {name: vector * (name == "scale") for name in PARAMETERS if layer[name]}
         self.stats = {"mean": self.each(vector * 0), "variance": self.each(vector)}
-        self.last: Any = None
 
     def each(self, array):
         return np.stack([array] * self.count)
+
+    def call_arguments(self):
+        """Return what a call of the layer takes, by name."""
+        raise NotImplementedError
 
     def apply(self, parameters, stats, x, mask, mode):
         """Call the layer: return y and the new statistics."""
@@ -93,26 +96,24 @@ class AnyReplicas(Replicas):
             raise Unsupported("jax.pmap and shard_map take shares of one shape")
         return np.stack(shares)
 
-    def train(self, shares, masks=None):
+    def train(self, shares, masks=None, dys=None):
         arrays = [self.stacked(shares)]
+        if masks and dys:
+            raise Unsupported("the adapter takes no gradient of a masked step")
         if masks:
             if "mask" not in self.call_arguments():
                 raise Unsupported("BatchNorm of this release takes no mask")
             arrays.append(np.expand_dims(np.stack(masks), 1 + self.layer["axis"] % self.layer["rank"]))
-        self.last = self.stats, arrays
-        y, updated = self.over_replicas("training", self.stats, *arrays)
+        if dys:
+            arrays.append(self.stacked(dys))
+        y, updated, *more = self.over_replicas("learning" if dys else "training", self.stats, *arrays)
         # Held here: arrays that lie on the devices already would be compiled for anew.
         self.stats = {name: np.asarray(array) for name, array in updated.items()}
-        return list(np.asarray(y))
+        parts = dict(*more, y=y)
+        return [{name: np.asarray(array)[n] for name, array in parts.items()} for n in range(self.count)]
 
     def infer(self, shares):
         return list(np.asarray(self.over_replicas("inference", self.stats, self.stacked(shares))))
-
-    def backward(self, dys):
-        stats, arrays = self.last
-        found, dx = self.over_replicas("gradient", stats, self.stacked(dys), *arrays)
-        parts = dict(found, x=dx)
-        return [{name: np.asarray(array[n]) for name, array in parts.items()} for n in range(self.count)]
 
     def training(self, parameters, stats, x, mask=None):
         return self.apply(parameters, stats, x, mask, "train")
@@ -120,9 +121,13 @@ class AnyReplicas(Replicas):
     def inference(self, parameters, stats, x):
         return self.apply(parameters, stats, x, None, "infer")[0]
 
-    def gradient(self, parameters, stats, dy, x, *mask):
-        _, pullback = jax.vjp(lambda *given: self.training(given[0], stats, given[1], *mask)[0], parameters, x)
-        return pullback(dy)
+    def learning(self, parameters, stats, x, dy):
+        def step(parameters, x):
+            return self.training(parameters, stats, x)
+
+        y, pullback, updated = jax.vjp(step, parameters, x, has_aux=True)
+        found, dx = pullback(dy)
+        return y, updated, dict(found, dx=dx)
 
     def get_state(self):
         return [{name: np.asarray(array[n]) for name, array in self.stats.items()} for n in range(self.count)]

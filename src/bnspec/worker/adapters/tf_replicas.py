@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from bnspec.worker.adapter import Unsupported
 from bnspec.worker.adapters import keras_eager
+from bnspec.worker.adapters.keras_called import CalledKeras
 from bnspec.worker.children import Elsewhere
 from bnspec.worker.replicas import Replicas
 
@@ -58,53 +59,49 @@ class AnyReplicas(Replicas):
             raise Unsupported("there are fewer devices than replicas")
         key = (count, kind)
         if key not in MADE:
-            MADE[key] = tf.distribute.MirroredStrategy(["%s:%d" % (kind, n) for n in range(count)])
+            # Two strategies in one process: TensorFlow's own tests set this, so that their groups have other keys.
+            own = {"_collective_key_base": 100000 * count}
+            strategy = type("MirroredStrategy", (tf.distribute.MirroredStrategy,), own)
+            MADE[key] = strategy(["%s:%d" % (kind, n) for n in range(count)])
         self.strategy = MADE[key]
         with self.strategy.scope():
-            self.own = synchronised_kind(self.keras)(layer) if synchronised else self.keras(layer)
-        self.tapes: Dict[int, Any] = {}
+            kinds = (Synchronised, self.keras) if synchronised else (self.keras,)
+            self.own = type("Layer", kinds, {})(layer)
 
-    def each(self, function, *several):
-        """Call a function of a replica's number and of its arrays, in all replicas at once; return what each gave."""
+    def each(self, function, **several):
+        """Call a function of a replica's arrays, by their names, in all replicas at once; return what each returned."""
 
-        def run(*parts):
-            number = tf.distribute.get_replica_context().replica_id_in_sync_group
-            number = int(tf.get_static_value(number)) if tf.is_tensor(number) else int(number)
-            return function(number, *[tf.constant(arrays[number]) for arrays in several])
+        def run():
+            number = int(tf.distribute.get_replica_context().replica_id_in_sync_group)
+            return function({name: tf.constant(arrays[number]) for name, arrays in several.items() if arrays})
 
-        given = getattr(self.strategy, "run", None) or self.strategy.experimental_run_v2
-        return self.strategy.experimental_local_results(given(run))
+        found = (getattr(self.strategy, "run", None) or self.strategy.experimental_run_v2)(run)
+        parts = {name: self.strategy.experimental_local_results(array) for name, array in found.items()}
+        return [{name: part[n] for name, part in parts.items()} for n in range(self.count)]
 
-    def train(self, shares, masks=None):
+    def train(self, shares, masks=None, dys=None):
         if masks and "mask" not in inspect.signature(self.own.bn.call).parameters:
             raise Unsupported("BatchNormalization of this release takes no mask")
 
-        def step(number, x, *mask):
-            with tf.GradientTape(persistent=True) as tape:
+        def step(given):
+            x = given["x"]
+            with tf.GradientTape() as tape:
                 tape.watch(x)
-                y = self.own.bn(x, training=True, **({"mask": mask[0]} if mask else {}))
-            self.tapes[number] = tape, x, y
-            return y
+                y = self.own.bn(x, training=True, **({"mask": given["mask"]} if masks else {}))
+            if not dys:
+                return {"y": y}
+            held = self.own.variables()
+            sources = dict({name: held[name] for name in ("scale", "offset") if name in held}, dx=x)
+            # In the same step: the gradient of what was added up over replicas is known to these alone.
+            found = tape.gradient(y, list(sources.values()), output_gradients=given["dy"])
+            return dict(zip(sources, found), y=y)
 
-        self.tapes = {}
-        return [y.numpy() for y in self.each(step, shares, *([masks] if masks else []))]
+        several = self.each(step, x=shares, mask=masks, dy=dys)
+        return [{name: array.numpy() for name, array in one.items()} for one in several]
 
     def infer(self, shares):
-        return [y.numpy() for y in self.each(lambda number, x: self.own.bn(x, training=False), shares)]
-
-    def backward(self, dys):
-        if len(self.tapes) < self.count:
-            raise ValueError("the last call raised: there is no gradient of it")
-
-        def gradients(number, dy):
-            tape, x, y = self.tapes[number]
-            held = self.own.variables()
-            sources = dict({name: held[name] for name in ("scale", "offset") if name in held}, x=x)
-            found = tape.gradient(y, list(sources.values()), output_gradients=dy)
-            return dict(zip(sources, found))
-
-        several = self.each(gradients, dys)
-        return [{name: array.numpy() for name, array in one.items()} for one in several]
+        several = self.each(lambda given: {"y": self.own.bn(given["x"], training=False)}, x=shares)
+        return [one["y"].numpy() for one in several]
 
     def get_state(self):
         """Read outside of the replicas, as whoever saves the layer does: one state for all."""
@@ -116,25 +113,21 @@ class AnyReplicas(Replicas):
             self.own.set_state(state)
 
 
-def synchronised_kind(kind):
-    """Return the class of a Keras whose layer is synchronised."""
+class Synchronised(CalledKeras):
+    """What turns the layer of a Keras into its synchronised one."""
 
-    class Synchronised(kind):
-        def start(self):
-            keras = super().start()
-            if "synchronized" in inspect.signature(keras.layers.BatchNormalization.__init__).parameters:
-                return keras
-            older = getattr(keras.layers.experimental, "SyncBatchNormalization", None)
-            if older is None:
-                raise Unsupported("this release has no synchronised batch normalization")
-            layers = SimpleNamespace(BatchNormalization=older)
-            return SimpleNamespace(layers=layers, backend=keras.backend, models=keras.models)
+    def start(self):
+        keras = super().start()
+        if "synchronized" in inspect.signature(keras.layers.BatchNormalization.__init__).parameters:
+            return keras
+        older = getattr(keras.layers.experimental, "SyncBatchNormalization", None)
+        if older is None:
+            raise Unsupported("this release has no synchronised batch normalization")
+        return SimpleNamespace(layers=SimpleNamespace(BatchNormalization=older), backend=keras.backend)
 
-        def kernel(self):
-            own = inspect.signature(self.keras.layers.BatchNormalization.__init__).parameters
-            return {"synchronized": True} if "synchronized" in own else {}
-
-    return Synchronised
+    def kernel(self):
+        own = inspect.signature(self.keras.layers.BatchNormalization.__init__).parameters
+        return {"synchronized": True} if "synchronized" in own else {}
 
 
 class OfKeras(AnyReplicas):

@@ -71,18 +71,20 @@ class Rank(Replicas):
             self.own.outer = DistributedDataParallel(self.own.bn, device_ids=devices, process_group=self.group)
             self.wrapped = True
 
-    def train(self, shares, masks=None):
+    def train(self, shares, masks=None, dys=None):
         if masks:
             raise Unsupported("batch normalization in torch takes no mask")
         self.wrap()
-        return [self.own.call("train", x) for x in shares]
+        (x,) = shares
+        shown = {"y": self.own.call("train", x)}
+        if dys:
+            shown.update(self.own.backward(dys[0]))
+            shown["dx"] = shown.pop("x")
+        return [shown]
 
     def infer(self, shares):
         self.wrap()
         return [self.own.call("infer", x, record=False) for x in shares]
-
-    def backward(self, dys):
-        return [self.own.backward(dy) for dy in dys]
 
     def get_state(self):
         state = self.own.get_state()
