@@ -83,19 +83,17 @@ def together(count, kind, rank, axis):
     where = (count, kind, rank, axis)
     xs = shares(*where, 1)
     dys = () if kind == "masked" else leaning(xs, *where, 2)
-    clauses = ["replicas.moments", "replicas.stored-variance"]
-    gradients = [{}]
-    if dys:
-        clauses.append("replicas.gradient")
-        gradients = [{"replicas.gradient": variant} for variant in AXES["replicas.gradient"].variants]
+    third = "replicas.gradient" if dys else "masks.statistics"
+    others = AXES["replicas.gradient"].variants if dys else ("excluded", "included")
     moments = ("pooled", "local") if kind == "equal" else ("pooled", "averaged", "local")
     pairs = [pair for pair in product(moments, ("global", "local", "none")) if pair != ("local", "global")]
     rivals = [
-        {"replicas.moments": moment, "replicas.stored-variance": stored, **gradient}
-        for (moment, stored), gradient in product(pairs, gradients)
+        {"replicas.moments": moment, "replicas.stored-variance": stored, third: other}
+        for (moment, stored), other in product(pairs, others)
+        if (moment, other) != ("averaged", "included")  # shares that are equal then: pooled
     ]
     return case(
-        tuple(clauses),
+        ("replicas.moments", "replicas.stored-variance", third),
         *where,
         (write(**START), train_shares(*xs, masks=masks(*where), dys=dys), read_shares()),
         synchronised=True,

@@ -196,7 +196,10 @@ def of_x(asking: Asking, x: Array, mask: Array | None = None) -> Batch:
 
 
 def mask_answer(asking: Asking) -> str:
-    """Return what the layer does with a mask: asked of this case, or of one that asks it in the same place."""
-    if "masks.statistics" in asking.case.clauses:
+    """Return what the layer does with a mask: asked of this case, or of one that asks it in the same place.
+
+    Replicas are asked for themselves: synchronised, a layer may compute otherwise than alone.
+    """
+    if "masks.statistics" in asking.case.clauses or asking.case.replicas > 1:
         return asking.of_case("masks.statistics")
     return asking.dialect.variant("masks.statistics", f"samples-{asking.case.where}")

@@ -14,7 +14,7 @@ from bnspec.reference.statistics import Floats
 from bnspec.simulate.asking import Asking
 from bnspec.simulate.layer import SimulatedLayer
 from bnspec.simulate.moving import Moving, mask_answer, of_x
-from bnspec.spec import UndefinedError
+from bnspec.spec import UndecidedError, UndefinedError
 
 STEPS = frozenset(["train_shares", "infer_shares", "get_shares", "set_state"])
 """What a step of a program on replicas may be; each is a method."""
@@ -129,13 +129,20 @@ class SimulatedReplicas:
 
     def answer(self) -> str:
         """Return whose statistics normalise, or remain, in this dialect."""
-        return self.asking.of_case("replicas.moments" if self.case.synchronised else "replicas.plain")
+        if self.case.synchronised:
+            return self.asking.of_case("replicas.moments")
+        try:
+            return self.asking.of_case("replicas.plain")
+        except UndecidedError:
+            if self.case.rivals or self.asking.of_place("forward.statistics") == "running":
+                raise
+            return "each-own"  # what a share's own statistics normalise does not depend on it
 
     def remaining(self) -> str:
         """Return whose moving statistics remain; of layers that do compute together, everybody has the same."""
         if self.case.synchronised and self.answer() != "local":
             return "each-own"
-        return self.asking.of_case("replicas.plain")
+        return self.asking.of_case("replicas.plain") if self.case.synchronised else self.answer()
 
     def used(self, number: int) -> Statistics:
         """Return the statistics by which a share was normalised."""

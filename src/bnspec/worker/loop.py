@@ -219,7 +219,7 @@ def run_steps(
         except (Unsupported, replicas.Lost):
             raise
         except Exception as error:
-            check_fault(adapter, error)
+            check_fault(type(layer), error)
             shown.append({"error": shown_error(error)})
     return shown
 

@@ -120,7 +120,7 @@ class Synchronised(CalledKeras):
         keras = super().start()
         if "synchronized" in inspect.signature(keras.layers.BatchNormalization.__init__).parameters:
             return keras
-        older = getattr(keras.layers.experimental, "SyncBatchNormalization", None)
+        older = getattr(getattr(keras.layers, "experimental", None), "SyncBatchNormalization", None)
         if older is None:
             raise Unsupported("this release has no synchronised batch normalization")
         return SimpleNamespace(layers=SimpleNamespace(BatchNormalization=older), backend=keras.backend)
