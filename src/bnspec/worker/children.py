@@ -82,18 +82,13 @@ class Children:
                     data, frames = b"", []
                 if not data:
                     self.kill()
-                    raise Lost("crash", "replica %d ended during %s: %s" % (n, what, self.ending()))
+                    raise Lost("crash", "replica %d ended during %s" % (n, what))
                 if frames:
                     found[n] = frames[0]
                     waiting.remove(n)
                     if "error" in frames[0][0]:
                         until = min(until, time.monotonic() + OTHERS_SECONDS)
         return [found[n] for n in asked]
-
-    def ending(self) -> str:
-        """Say how the first of them ended."""
-        code = self.process.wait()
-        return "killed by signal %d" % -code if code < 0 else "status %d" % code
 
     def kill(self) -> None:
         """Kill all of them, and what they started."""
@@ -138,8 +133,9 @@ class Elsewhere(Replicas):
             arrays = [(name, several[n]) for name, several in named.items() for n in place]
             header = dict(options, do=do, names=[name for name, _ in arrays])
             parts.append((header, [array for _, array in arrays]))
-        assert kind.children is not None
         children = kind.children
+        if children is None:
+            raise RuntimeError("the replicas were killed: one had raised, and the others waited for it")
         try:
             answers = children.ask(parts)
         except Lost as lost:
