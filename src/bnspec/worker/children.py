@@ -26,7 +26,7 @@ BOOTSTRAP = (
 )
 """Makes `bnspec` a package of our folder alone, as in the worker itself."""
 
-START_SECONDS = 100.0
+START_SECONDS = 45.0
 STEP_SECONDS = 15.0
 OTHERS_SECONDS = 3.0
 """How long a child may take to start, and for a step; and the others where one has raised and they may wait for it."""
@@ -121,7 +121,11 @@ class Elsewhere(Replicas):
         if synchronised in kind.hung:
             raise Lost("not-run", "not tried again, for in an earlier case %s" % kind.hung[synchronised])
         if kind.children is None:
-            kind.children = Children(self.path, self.processes, self.environ)
+            try:
+                kind.children = Children(self.path, self.processes, self.environ)
+            except Lost as lost:
+                kind.hung = {True: str(lost), False: str(lost)}  # what does not start now will not start then
+                raise
         how = {"layer": layer, "count": count, "synchronised": synchronised}
         self.ask("build", dict(how, execution=execution, device=device))
 

@@ -25,7 +25,7 @@ COMPILED: Dict[Any, Any] = {}
 class Devices(Elsewhere):
     """One process with as many devices as there are replicas: JAX is told so before it starts."""
 
-    environ = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    environ = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
 class LinenReplicas(Devices):

@@ -54,6 +54,8 @@ class AnyReplicas(Replicas):
 
     def __init__(self, layer, *, count, synchronised, execution, device):
         super().__init__(layer, count=count, synchronised=synchronised, execution=execution, device=device)
+        if device == "cpu":
+            tf.config.experimental.set_visible_devices([], "GPU")
         kind = "GPU" if device == "cuda" else "CPU"
         if len(tf.config.experimental.list_logical_devices(kind)) < count:
             raise Unsupported("there are fewer devices than replicas")

@@ -5,7 +5,7 @@ On the CPU, and where there are fewer GPUs than replicas, the processes speak gl
 
 import os
 import sys
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 import torch
 from torch import distributed
@@ -31,7 +31,7 @@ class Rank(Replicas):
     """One replica, in a process of its own."""
 
     rank = 0
-    groups: Dict[int, Any] = {}
+    groups: Dict[Tuple[str, int], Any] = {}
 
     @classmethod
     def prepare(cls):
@@ -43,22 +43,24 @@ class Rank(Replicas):
         """Meet the other ranks in a file of the folder."""
         torch.set_num_threads(1)
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
-        enough = torch.cuda.is_available() and torch.cuda.device_count() >= processes
         distributed.init_process_group(
-            "nccl" if enough else "gloo",
+            "gloo",
             init_method="file://" + os.path.join(folder, "store"),
             rank=rank,
             world_size=processes,
         )
         cls.rank = rank
-        cls.groups = {count: distributed.new_group(list(range(count))) for count in range(2, processes + 1)}
+        kinds = {"cpu": "gloo", "cuda": "nccl" if torch.cuda.device_count() >= processes else "gloo"}
+        for count in range(2, processes + 1):
+            for device in kinds if torch.cuda.is_available() else ("cpu",):
+                cls.groups[device, count] = distributed.new_group(list(range(count)), backend=kinds[device])
 
     def __init__(self, layer, *, count, synchronised, execution, device):
         super().__init__(layer, count=count, synchronised=synchronised, execution=execution, device=device)
+        self.group = self.groups[device, count]
         if device == "cuda":
             device = "cuda:%d" % (self.rank % torch.cuda.device_count())
             torch.cuda.set_device(device)
-        self.group = self.groups[count]
         self.own = TorchNN(layer, device=device)
         if synchronised:
             self.own.bn = torch.nn.SyncBatchNorm.convert_sync_batchnorm(self.own.bn, self.group)
