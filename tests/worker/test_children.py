@@ -1,5 +1,7 @@
 """Replicas in child processes: who answers, what a hang or a death costs, and that nothing is left behind."""
 
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -112,6 +114,39 @@ def test_an_adapter_at_fault_and_one_without_words_are_told_apart():
     answer, _ = do(OfFour, train(), does="is wrong", ranks=[0, 1, 2, 3])
     assert answer["status"] == "error"
     assert "toy_replicas.py" in answer["reason"]
+
+
+def test_what_does_not_start_is_not_started_again(monkeypatch):
+    monkeypatch.setattr(Four, "path", "no.such.module:Toy")
+    answer, _ = do(OfFour, train())
+    assert answer["status"] == "crash"
+    assert re.fullmatch(r"replica \d ended during the start", answer["reason"])
+    for synchronised in (True, False):
+        again, _ = do(OfFour, train(), synchronised=synchronised)
+        assert again["status"] == "not-run"
+        assert again["reason"] == f"not tried again, for in an earlier case {answer['reason']}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a child that hangs outlives a worker that was killed")
+def test_children_that_hang_die_with_the_worker():
+    program = (
+        "import sys; from bnspec.worker import children; from bnspec.worker.loop import load_adapter\n"
+        "four = load_adapter(sys.argv[1]).replicas()\n"
+        "how = dict(count=4, synchronised=True, execution='eager', device='cpu')\n"
+        "replicas = four({'does': 'hangs', 'ranks': [0, 1, 2, 3]}, **how)\n"
+        "print('ready', flush=True); replicas.train([0, 1, 2, 3])\n"
+    )
+    worker = subprocess.Popen(
+        [sys.executable, "-c", program, f"{Path(__file__).parent / 'toy_replicas.py'}:OfFour"], stdout=subprocess.PIPE
+    )
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == b"ready\n"
+    started = psutil.Process(worker.pid).children(recursive=True)
+    assert len(started) == 5  # the one that they were forked from, and four
+    worker.kill()
+    worker.wait()
+    _, alive = psutil.wait_procs(started, timeout=10)
+    assert not alive
 
 
 def test_an_ordinary_adapter_has_no_replicas():
