@@ -190,6 +190,34 @@ def predict(x: Array) -> Step:
     return Step("predict", {"x": x})
 
 
+def train_shares(
+    *shares: Array, masks: Sequence[Array] = (), dys: Sequence[Array] = (), asked: tuple[str, ...] | None = None
+) -> Step:
+    """Take a training step of all replicas, each on its share of a batch: x0, x1, …; it shows y0, y1, …
+
+    masks: one per share; dys: one per share, for the gradients of Σ dy·y over all shares: it shows dx0, dx1, … and
+    scale0, offset0, …, what data-parallel training leaves every replica with.
+    """
+    return Step(
+        "train_shares", {**numbered("x", shares), **numbered("mask", masks), **numbered("dy", dys)}, asked=asked
+    )
+
+
+def infer_shares(*shares: Array) -> Step:
+    """Call every replica in inference mode on its share: x0, x1, …; it shows y0, y1, …"""
+    return Step("infer_shares", numbered("x", shares))
+
+
+def read_shares(*asked: str) -> Step:
+    """Read the moving statistics that every replica has: it shows mean0, variance0, mean1, …"""
+    return Step("get_shares", asked=asked or None)
+
+
+def numbered(name: str, arrays: Sequence[Array]) -> dict[str, Array]:
+    """Return arrays by a name with their number."""
+    return {f"{name}{n}": array for n, array in enumerate(arrays)}
+
+
 @dataclass(frozen=True)
 class Case:
     """A question: a clause (or the axes that one program asks jointly), a situation, a layer, a program.
@@ -198,6 +226,8 @@ class Case:
     without: for a joint case, what it means that an answer says nothing of an axis.
     exact: the data are such that the stored statistics must be equal where the type can hold them.
     why: why these data, for the reader of the case's page.
+    replicas: in how many replicas the layer is trained, each on a share of the batch; 1 is an ordinary layer.
+    synchronised: whether the replicas are those that compute their statistics together.
     """
 
     clauses: tuple[str, ...]
@@ -209,6 +239,8 @@ class Case:
     without: str = ""
     structure: str = "bare"
     exact: bool = False
+    replicas: int = 1
+    synchronised: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -302,7 +302,14 @@ def frame(case: Case | None) -> bytes:
             }
         )
         arrays.extend(step.arrays.values())
-    header = {"id": case.key, "layer": case.layer.as_json(), "structure": case.structure, "steps": steps}
+    header: dict[str, Any] = {
+        "id": case.key,
+        "layer": case.layer.as_json(),
+        "structure": case.structure,
+        "steps": steps,
+    }
+    if case.replicas > 1:
+        header["replicas"] = {"count": case.replicas, "synchronised": case.synchronised}
     return encode(header, arrays)
 
 
@@ -320,7 +327,7 @@ def parse_trace(header: Mapping[str, Any], arrays: Sequence[Any]) -> Trace:
     """Return the trace that an answer holds; a malformed one is a trace of status `error`."""
     spent = parse_seconds(header.get("seconds"))
     status = header.get("status")
-    if status in ("unsupported", "error"):
+    if status in ("unsupported", "error", "crash", "timeout", "not-run"):
         return Trace(str(status), reason=str(header.get("reason", ""))[:2000], seconds=spent)
     try:
         if status != "ran":

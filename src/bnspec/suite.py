@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bnspec.case import STRUCTURES, Case
 from bnspec.paths import suite_folder
-from bnspec.simulate import STEPS, Memory, questions
+from bnspec.simulate import SHARES, STEPS, Memory, questions
 from bnspec.spec import AXES, CLAUSES, Dialect, SuiteError, family
 from bnspec.worker.frames import TRAVELLING
 
@@ -87,7 +87,7 @@ def check_program(case: Case) -> None:
     if case.structure not in STRUCTURES:
         raise SuiteError(f"{case.key}: no adapter builds {case.structure!r}; expected one of {', '.join(STRUCTURES)}")
     for number, step in enumerate(case.program, start=1):
-        if step.do not in STEPS:
+        if step.do not in (STEPS if case.replicas == 1 else SHARES):
             raise SuiteError(f"{case.key}: no adapter can do step {number}, {step.do!r}")
         for name, array in step.arrays.items():
             if array.dtype.name not in TRAVELLING:

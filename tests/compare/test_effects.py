@@ -8,6 +8,7 @@ import pytest
 
 from bnspec.compare.effects import STATISTICS
 from bnspec.compare.effects_numbers import FLOOR, MASKED, NUMBERS
+from bnspec.compare.effects_replicas import REPLICAS
 from bnspec.compare.sizes import CONVOLUTION, DENSE, STEPS, Typical, number, percent, plain, signed, typical
 from bnspec.compare.weights import RAISING
 from bnspec.reference import (
@@ -300,9 +301,27 @@ def test_every_axis_has_an_effect_but_those_whose_answers_have_no_size():
     without = {
         "stats.uncollected", "modes.conflict", "degenerate.nan", "degenerate.nan-recovery", "forward.statistics",
     }  # fmt: skip
-    assert set(AXES) - set(STATISTICS) - set(NUMBERS) == without
-    assert set(STATISTICS) | set(NUMBERS) <= set(AXES)
+    assert set(AXES) - set(STATISTICS) - set(NUMBERS) - set(REPLICAS) == without
+    assert set(STATISTICS) | set(NUMBERS) | set(REPLICAS) <= set(AXES)
     assert "refuses" in RAISING
+
+
+# Replicas
+
+
+def test_effects_of_replicas_are_those_of_four_equal_shares():
+    told = REPLICAS["replicas.moments"]("pooled", "local", T)
+    assert "off by sd·√((R − 1)/N)" in told
+    assert f"{plain(float(np.sqrt(3 / 32)))} sd at N = 32" in told
+    assert "small weigh as much" in REPLICAS["replicas.moments"]("pooled", "averaged", T)
+    assert f"{percent(abs((32 / 31) / (8 / 7) - 1))} at N = 32" in REPLICAS["replicas.stored-variance"](
+        "local", "global", T
+    )
+    assert "4-fold" in REPLICAS["replicas.gradient"]("summed", "averaged", T)
+    assert "has to begin" in REPLICAS["replicas.gradient"]("summed", "own", T)
+    assert "what is saved is the same" in REPLICAS["replicas.plain"]("averaged", "averaged-when-read", T)
+    off = np.sqrt((1 - T.keep) / (1 + T.keep) * 3 / 32)
+    assert f"{plain(float(off))} sd at N = 32" in REPLICAS["replicas.plain"]("averaged-when-read", "first-when-read", T)
 
 
 # Numbers as they are written

@@ -9,6 +9,7 @@ where nobody says a mode, moving statistics and no update where frozen.
 import numpy as np
 from arithmetic import Arithmetic, Batch, Call, rounded, shown
 from executing import Executing
+from replicated import Replicated
 
 from bnspec.worker.adapter import Trainer, Unsupported
 
@@ -47,6 +48,8 @@ class Correct(Executing, Arithmetic, Trainer):
     empty = "unchanged"
     epsilon_rule = "exact"
     nan_recovery = "never"
+    replicated = Replicated
+    given = None  # the statistics of a batch of which this layer has a share
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
         super().__init__(layer, structure=structure, execution=execution, device=device)
@@ -73,6 +76,10 @@ class Correct(Executing, Arithmetic, Trainer):
         if self.initial.startswith("unset"):
             return {}
         return {"mean": zeros, "variance": zeros + (self.initial == "zero-one")}
+
+    @classmethod
+    def replicas(cls):
+        return type("Replicas", (cls.replicated,), {"kind": cls})
 
     # Calls
 
@@ -136,7 +143,7 @@ class Correct(Executing, Arithmetic, Trainer):
         by_batch, updates = self.plan(mode)
         updates = updates and may_update
         values, weights = self.rows(x), self.weights(mask, x.shape)
-        batch = self.statistics(values, weights) if by_batch or updates else None
+        batch = self.given or (self.statistics(values, weights) if by_batch or updates else None)
         one = batch is not None and x.size == self.layer["features"]
         if one and self.single == "raises":
             raise ValueError("one value per channel has no variance")

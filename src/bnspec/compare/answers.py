@@ -9,6 +9,7 @@ from bnspec.columns import Column
 from bnspec.compare import facts
 from bnspec.compare.effects import STATISTICS
 from bnspec.compare.effects_numbers import NUMBERS
+from bnspec.compare.effects_replicas import REPLICAS
 from bnspec.compare.model import Change, Comparison, Kind, Weight
 from bnspec.compare.sizes import Typical, number, typical
 from bnspec.compare.weights import CHANCE, RAISING, weight
@@ -210,7 +211,7 @@ def formula(change: Change, pairs: list[Pair], sizes: Typical) -> str:
     """Return the size of a change: as its axis tells it, or the errors that were measured."""
     before, after = change.before, change.after
     variants = AXES[change.subject].variants if change.subject in AXES else {}
-    effect = STATISTICS.get(change.subject) or NUMBERS.get(change.subject)
+    effect = {**STATISTICS, **NUMBERS, **REPLICAS}.get(change.subject)
     if all(situation.startswith(COUNTER) for situation in change.situations):
         return ""
     if effect and before in variants and after in variants:

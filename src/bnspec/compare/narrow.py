@@ -81,7 +81,7 @@ def meets(choice: Narrowing, clause: str, case: Case, alike: Sequence[Case], tra
     steps = {step.do for step in case.program}
     if not choice.trainer and steps & TRAINER:
         return False
-    if not choice.masks and any("mask" in step.arrays for step in case.program):
+    if not choice.masks and any(name.startswith("mask") for step in case.program for name in step.arrays):
         return False
     about_freezing = bool(steps & FREEZING) or case.layer.frozen
     if choice.frozen is False and about_freezing:

@@ -66,6 +66,12 @@ WEIGHTS: Mapping[str, Weight] = {
     "precision.float64": ROUNDING,
     "precision.bound": ROUNDING,
     "errors.atomic": ERRORS,
+    "replicas.plain": STATISTICS,
+    "replicas.moments": OUTPUT,
+    "replicas.stored-variance": STATISTICS,
+    "replicas.gradient": OUTPUT,
+    "replicas.union": OUTPUT,
+    "replicas.shares": OUTPUT,
 }
 """Of every axis and clause, when its answer changes; `weight` says where a pair of answers weighs otherwise."""
 

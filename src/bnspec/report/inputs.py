@@ -49,7 +49,7 @@ class CasePool:
         """Return the number of a case."""
         if case.key in self.cases.numbers:
             return self.cases.numbers[case.key]
-        layer = [*layer_words(case.layer.as_json()), ("structure", case.structure)]
+        layer = [*layer_words(case.layer.as_json()), ("structure", case.structure), *replica_words(case)]
         made = [
             self.texts.number(case.why, case.why),
             self.layers.number(str(layer), layer),
@@ -91,6 +91,12 @@ def layer_words(layer: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             yield name, ", ".join(f"{key} {item}" for key, item in value.items())
         else:
             yield name, "the framework's default" if value is None else str(value)
+
+
+def replica_words(case: Case) -> Iterable[tuple[str, str]]:
+    """Yield in how many replicas a layer is trained, where it is in more than one, and whether these synchronise."""
+    if case.replicas > 1:
+        yield "replicas", f"{case.replicas}, {'synchronised' if case.synchronised else 'not synchronised'}"
 
 
 def step_words(step: Step) -> dict[str, str]:

@@ -5,10 +5,12 @@ from contextlib import suppress
 from bnspec.case import Case
 from bnspec.expectation import Expectation
 from bnspec.simulate.asking import Asking, Memory
+from bnspec.simulate.replicas import STEPS as SHARES
+from bnspec.simulate.replicas import SimulatedReplicas
 from bnspec.simulate.trainer import STEPS, SimulatedTrainer
 from bnspec.spec import Dialect, UndefinedError
 
-__all__ = ["STEPS", "Memory", "Recorder", "questions", "simulate"]
+__all__ = ["SHARES", "STEPS", "Memory", "Recorder", "questions", "simulate"]
 
 
 def simulate(
@@ -22,7 +24,8 @@ def simulate(
     Raises UndecidedError where the expectation depends on an axis that the dialect leaves open, and
     UndefinedError where the dialect's own formula has no value.
     """
-    layer = SimulatedTrainer(Asking(case, dialect, {} if memory is None else memory, formulated=formulated))
+    asking = Asking(case, dialect, {} if memory is None else memory, formulated=formulated)
+    layer = SimulatedTrainer(asking) if case.replicas == 1 else SimulatedReplicas(asking)
     return tuple(layer.run(step) for step in case.program)
 
 

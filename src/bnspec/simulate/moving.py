@@ -131,7 +131,7 @@ class Moving:
         """Return the moving statistics after one batch."""
         asking = self.asking
         single = batch.x.size == asking.layer.features
-        kind = "population" if single or not batch.x.size else asking.of_types("stats.stored-variance")
+        kind = "population" if single or not batch.x.size else self.estimator()
         keep = 0.0 if asking.averaging == "cumulative" else asking.keep
         weight = new_weight(moving.state.count + 1, keep=keep, averaging=asking.averaging)
         if np.isnan(weight):
@@ -153,6 +153,10 @@ class Moving:
 
         key = ("moved", moving.key, batch.key, kind, *entered, weight, asking.moving_arithmetic, held)
         return asking.remember(key, move)
+
+    def estimator(self) -> str:
+        """Return the estimator of the variance that enters."""
+        return self.asking.of_types("stats.stored-variance")
 
     def entered(self, batch: Batch, single: bool) -> tuple[str, str]:
         """Return what enters the moving mean and variance: the `estimate`, or what a degenerate batch does."""
@@ -192,7 +196,10 @@ def of_x(asking: Asking, x: Array, mask: Array | None = None) -> Batch:
 
 
 def mask_answer(asking: Asking) -> str:
-    """Return what the layer does with a mask: asked of this case, or of one that asks it in the same place."""
-    if "masks.statistics" in asking.case.clauses:
+    """Return what the layer does with a mask: asked of this case, or of one that asks it in the same place.
+
+    Replicas are asked for themselves: synchronised, a layer may compute otherwise than alone.
+    """
+    if "masks.statistics" in asking.case.clauses or asking.case.replicas > 1:
         return asking.of_case("masks.statistics")
     return asking.dialect.variant("masks.statistics", f"samples-{asking.case.where}")

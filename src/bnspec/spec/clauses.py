@@ -79,5 +79,15 @@ CLAUSES: Mapping[str, Clause] = {
             "execution.equivalence",
             "Every execution of a target has the same fingerprint as its default one, the classes of accuracy apart.",
         ),
+        Clause(
+            "replicas.union",
+            "Synchronised over replicas, outputs, stored statistics and input gradients are those of one layer that "
+            "was given the union of the shares, weighed as the dialect does.",
+        ),
+        Clause(
+            "replicas.shares",
+            "Not synchronised over replicas, every replica's outputs and input gradients are those of one layer that "
+            "was given its share alone.",
+        ),
     )
 }

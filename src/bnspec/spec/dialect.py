@@ -8,8 +8,9 @@ from bnspec.spec.axis import Axis
 from bnspec.spec.behaviour import BEHAVIOUR
 from bnspec.spec.executions import EXECUTIONS
 from bnspec.spec.numbers import NUMBERS
+from bnspec.spec.replicas import REPLICAS
 
-AXES: Mapping[str, Axis] = {axis.id: axis for axis in (*BEHAVIOUR, *NUMBERS, *EXECUTIONS)}
+AXES: Mapping[str, Axis] = {axis.id: axis for axis in (*BEHAVIOUR, *NUMBERS, *EXECUTIONS, *REPLICAS)}
 
 
 class SuiteError(Exception):

@@ -1,4 +1,4 @@
-"""The axes of executions and replicas: what a trace, a compiler, a thread or another device does to the layer."""
+"""The axes of executions: what a trace, a compiler, a thread or another device does to the layer."""
 
 from bnspec.spec.axis import Axis
 

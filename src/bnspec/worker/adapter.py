@@ -66,6 +66,11 @@ class Adapter:
         """Return how many times this process has compiled so far; None where nothing is compiled."""
         return None
 
+    @classmethod
+    def replicas(cls) -> Any:
+        """Return the class of this layer's replicas in data-parallel training, a bnspec.worker.replicas.Replicas."""
+        raise Unsupported("the adapter %s runs one layer, no replicas" % cls.name)
+
     def arrange(self, x: Any, layout: str) -> Any:
         """Return x in the framework's own type, as a view whose values do not lie one after the other.
 

@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 import numpy as np
 
+from bnspec.worker import replicas
 from bnspec.worker.adapter import Trainer, Unsupported
 from bnspec.worker.frames import BFLOAT16, TRAVELLING, Decoder, Frame, encode
 
@@ -171,6 +172,8 @@ def run(
             answer["steps"] = run_steps(adapter, job, arrays, hello, results)
     except Unsupported as why:
         answer = {"status": "unsupported", "reason": str(why)[:TEXT_LIMIT]}
+    except replicas.Lost as lost:
+        answer = {"status": lost.status, "reason": str(lost)[:TEXT_LIMIT]}
     except AdapterFault as fault:
         answer = {"status": "error", "reason": str(fault)[:TEXT_LIMIT]}
     except Exception as error:
@@ -187,13 +190,11 @@ class AdapterFault(Exception):  # noqa: N818 - it names the fault
 
 
 def build(adapter: Any, job: Mapping[str, Any], hello: Mapping[str, Any]) -> Any:
-    """Make the adapter's layer."""
-    return adapter(
-        job["layer"],
-        structure=job.get("structure", "bare"),
-        execution=hello.get("execution") or adapter.executions[0],
-        device=hello.get("device", "cpu"),
-    )
+    """Make the adapter's layer, or several replicas of it."""
+    how = {"execution": hello.get("execution") or adapter.executions[0], "device": hello.get("device", "cpu")}
+    if job.get("replicas"):
+        return replicas.build(adapter, job, how)
+    return adapter(job["layer"], structure=job.get("structure", "bare"), **how)
 
 
 def run_steps(
@@ -203,7 +204,7 @@ def run_steps(
     steps = job["steps"]
     try:
         layer = build(adapter, job, hello)
-    except Unsupported:
+    except (Unsupported, replicas.Lost):
         raise
     except Exception as error:
         check_fault(adapter, error)
@@ -215,10 +216,10 @@ def run_steps(
         try:
             given_back = perform(layer, step["do"], given, dict(step["options"]), kept)
             shown.append({"arrays": keep_results(given_back, results)})
-        except Unsupported:
+        except (Unsupported, replicas.Lost):
             raise
         except Exception as error:
-            check_fault(adapter, error)
+            check_fault(type(layer), error)
             shown.append({"error": shown_error(error)})
     return shown
 
@@ -227,6 +228,8 @@ def perform(
     layer: Any, do: str, given: Dict[str, Any], options: Dict[str, Any], kept: Dict[str, Any]
 ) -> Mapping[str, Any]:
     """Do one step and return its named arrays. kept: what one step of a program leaves for a later one."""
+    if do in replicas.STEPS:
+        return replicas.perform(layer, do, given)
     if do in ("prepare", "fit", "evaluate", "predict"):
         return train_with(layer, do, given, options, kept)
     if do in MODES:

@@ -63,6 +63,12 @@ class Linen(AnyFlax):
         self.variables = {kind: nested(self.path, values) for kind, values in fresh.items()}
         self.last: Any = None
 
+    @classmethod
+    def replicas(cls):
+        from bnspec.worker.adapters.flax_replicas import LinenReplicas
+
+        return LinenReplicas
+
     def example(self):
         shape = [2] * self.layer["rank"]
         shape[self.layer["axis"]] = self.layer["features"]

@@ -54,6 +54,12 @@ class NNX(AnyFlax):
         self.outer = around(self.bn, structure)
         self.gradient: Any = None
 
+    @classmethod
+    def replicas(cls):
+        from bnspec.worker.adapters.flax_replicas import NNXReplicas
+
+        return NNXReplicas
+
     def call(self, mode, x, *, mask=None, record=True, collect=True, recompute=False):
         with jax.default_device(self.where):
             options, inputs, mode = self.mask(mask), self.array(x), self.tell(mode)

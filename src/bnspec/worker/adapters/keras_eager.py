@@ -33,6 +33,12 @@ class Keras(CalledKeras):
     def compilations(cls):
         return len(tf_functions.TRACED) or None
 
+    @classmethod
+    def replicas(cls):
+        from bnspec.worker.adapters.tf_replicas import KerasReplicas
+
+        return KerasReplicas
+
     def start(self):
         self.functions = {}
         if self.device == "cpu":
@@ -98,6 +104,12 @@ class TfKeras(Keras):
     def namespace():
         return tf.keras
 
+    @classmethod
+    def replicas(cls):
+        from bnspec.worker.adapters.tf_replicas import TfKerasReplicas
+
+        return TfKerasReplicas
+
     def types(self):
         options = super().types()
         if "mixed" in options.get("dtype", "") and not hasattr(self.namespace().mixed_precision, "Policy"):
@@ -129,3 +141,9 @@ class TfKerasPackage(TfKeras):
         import tf_keras
 
         return tf_keras
+
+    @classmethod
+    def replicas(cls):
+        from bnspec.worker.adapters.tf_replicas import TfKerasPackageReplicas
+
+        return TfKerasPackageReplicas

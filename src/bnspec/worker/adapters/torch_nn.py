@@ -58,6 +58,12 @@ class TorchNN(AnyTorch):
     def compilations(cls):
         return next((way.count() for way in RUNNING.values()), None)
 
+    @classmethod
+    def replicas(cls):
+        from bnspec.worker.adapters.torch_replicas import TorchReplicas
+
+        return TorchReplicas
+
     def forward(self, mode):
         if mode is not None:
             self.set_mode(mode, "parent")
