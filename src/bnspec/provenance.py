@@ -27,6 +27,7 @@ def provenance(targets: Sequence[str], cases: int, expression: str | None, *, la
         **({"large": True} if large else {}),
         "os": platform.platform(),
         "cpu": cpu_name(),
+        **({"gpu": graphics} if (graphics := gpus()) else {}),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
         "seed": SEED,
         "targets": list(targets),
@@ -52,6 +53,16 @@ def revision() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return commit[:12] + ("-dirty" if changed else "") if commit else None
+
+
+def gpus() -> str:
+    """Return name, driver and memory of every GPU, as NVIDIA's own tool tells them; empty where there is none."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return "; ".join(line.strip() for line in told.splitlines() if line.strip())[:500]
 
 
 def cpu_name() -> str:

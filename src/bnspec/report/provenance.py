@@ -6,7 +6,7 @@ from typing import Any
 
 from bnspec.results import Results
 
-SAME = ("suite", "revision", "os", "cpu", "cores", "seed", "cases")
+SAME = ("suite", "revision", "os", "cpu", "gpu", "cores", "seed", "cases")
 """What runs have alike that are told together."""
 
 

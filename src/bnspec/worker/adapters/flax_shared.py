@@ -99,6 +99,7 @@ class AnyFlax(Adapter):
             "initial values": {name: float(value[0]) for name, value in state.items()},
             "state dtypes": {name: str(value.dtype) for name, value in state.items()},
             "counter": None,
+            **({} if self.device == "cpu" else {"device": self.where.device_kind}),
             "arguments": [name for name in given if name not in ("self", "parent", "name")],
             "call arguments": [name for name in inspect.signature(batch_norm.__call__).parameters if name != "self"],
             "argument names": {"axis": "axis", "momentum": "momentum", "epsilon": "epsilon"},

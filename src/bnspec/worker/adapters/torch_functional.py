@@ -6,7 +6,7 @@ import torch
 
 from bnspec.worker.adapter import Unsupported
 from bnspec.worker.adapters.torch_executions import ChannelsLast
-from bnspec.worker.adapters.torch_shared import AnyTorch, array, momentum
+from bnspec.worker.adapters.torch_shared import AnyTorch, array, momentum, of_device
 
 ARGUMENTS = {"mean": "running_mean", "variance": "running_var", "scale": "weight", "offset": "bias"}
 START = {"mean": ("tracked", 0.0), "variance": ("tracked", 1.0), "scale": ("scale", 1.0), "offset": ("offset", 0.0)}
@@ -92,6 +92,7 @@ class TorchFunctional(AnyTorch):
             "counter": None,
             "call arguments": list(given),
             "threads": torch.get_num_threads(),
+            **of_device(self.device),
             "constructor": "torch.nn.functional.batch_norm(x, running_mean, running_var, weight, bias, {arguments})",
             "argument names": {"momentum": "momentum", "epsilon": "eps"},
             "mode words": {"train": "training=True", "infer": "training=False"},

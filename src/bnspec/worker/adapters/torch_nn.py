@@ -12,7 +12,7 @@ import torch
 from bnspec.worker.adapter import Unsupported, switches
 from bnspec.worker.adapters.torch_executions import EXECUTIONS, RUNNING, way_of
 from bnspec.worker.adapters.torch_modules import AROUND
-from bnspec.worker.adapters.torch_shared import AnyTorch, array, momentum
+from bnspec.worker.adapters.torch_shared import AnyTorch, array, momentum, of_device
 
 STATE = {
     "mean": "running_mean",
@@ -156,6 +156,7 @@ class TorchNN(AnyTorch):
             "arguments": list(inspect.signature(torch.nn.BatchNorm1d.__init__).parameters)[1:],
             "call arguments": list(inspect.signature(torch.nn.BatchNorm1d.forward).parameters)[1:],
             "threads": torch.get_num_threads(),
+            **of_device(self.device),
             "constructor": {"rank%d" % n: "torch.nn.%s({arguments})" % kind_of(n).__name__ for n in (2, 3, 4, 5)},
             "argument names": {"features": "num_features", "momentum": "momentum", "epsilon": "eps"},
             "parameter switches": switches(lambda layer: affine(torch.nn.BatchNorm1d, layer)),

@@ -106,6 +106,17 @@ class AnyTorch(Adapter):
         raise NotImplementedError
 
 
+def of_device(device):
+    """Return what torch tells of a GPU, as facts; nothing of a CPU."""
+    if device == "cpu":
+        return {}
+    return {
+        "device": torch.cuda.get_device_name(0),
+        "CUDA": torch.version.cuda,
+        "cuDNN": torch.backends.cudnn.version(),
+    }
+
+
 def tensors_in(held, path):
     """Yield the tensors of nested dictionaries, as a checkpoint holds them, with the names on the way to each."""
     for name, value in held.items():
