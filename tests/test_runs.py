@@ -28,8 +28,8 @@ def target(adapter: str) -> Target:
 
 @pytest.mark.parametrize("after", [0, 1])
 def test_a_fault_of_bnspec_in_one_target_is_told_and_the_others_go_on(tmp_path, monkeypatch, after):
-    def faulty(driver: Driver, cases: Any, prepared: Any) -> Iterator[Any]:
-        for number, row in enumerate(judged(driver, cases, prepared)):
+    def faulty(driver: Driver, cases: Any, prepared: Any, **more: Any) -> Iterator[Any]:
+        for number, row in enumerate(judged(driver, cases, prepared, **more)):
             if driver.target.adapter == "Prints" and number == after:
                 raise ZeroDivisionError("one\nover nothing")
             yield row

@@ -55,7 +55,8 @@ def images(size, axis, seed):
     samples, *positions = size
     one = 1 if positions[1] * positions[2] > FEW else samples
     block = repeated((one, *positions), 1, seed=seed, mean=1.0)
-    return np.moveaxis(np.broadcast_to(block, size), 1, axis)
+    x = np.moveaxis(np.broadcast_to(block, size), 1, axis)
+    return np.ascontiguousarray(x) if one == samples else x
 
 
 def data(rank, axis, seed, layout):

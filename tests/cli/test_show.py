@@ -125,7 +125,7 @@ def test_a_folder_of_results_is_taken_and_one_without_any_is_one_clear_line(bnsp
 @pytest.mark.parametrize(
     ("part", "whole"),
     [
-        ("stored-variance", "stats.stored-variance"),
+        ("momentum-weight", "stats.momentum-weight"),
         ("stored-variance[rank5-axis3", "stats.stored-variance[rank5-axis3]"),
         ("training[batch256-rank4-last", "forward.training[batch256-rank4-last]"),
     ],
@@ -137,7 +137,7 @@ def test_a_part_of_a_name_is_enough_where_it_fits_one_alone(part, whole):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("stored-varience", "Did you mean stats.stored-variance or "),
+        ("stored-varience", "Did you mean replicas.stored-variance or stats.stored-variance?"),
         ("stats.stored-variance[rank7]", "Did you mean stats.stored-variance"),
         ("torhc", "Did you mean torch? Type: bnspec show torch"),
         ("modes.", "is a part of"),

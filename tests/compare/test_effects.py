@@ -300,6 +300,7 @@ def test_every_effect_can_be_told_of_every_pair_of_variants(axis):
 def test_every_axis_has_an_effect_but_those_whose_answers_have_no_size():
     without = {
         "stats.uncollected", "modes.conflict", "degenerate.nan", "degenerate.nan-recovery", "forward.statistics",
+        "execution.mode-baked", "execution.determinism",
     }  # fmt: skip
     assert set(AXES) - set(STATISTICS) - set(NUMBERS) - set(REPLICAS) == without
     assert set(STATISTICS) | set(NUMBERS) | set(REPLICAS) <= set(AXES)

@@ -7,6 +7,7 @@ import numpy as np
 
 from bnspec.compare.sizes import STEPS, Typical, at_sizes, number, percent, plain, signed
 from bnspec.reference import Moments, estimate_variance, new_weight
+from bnspec.spec import CAPTURE_STEPS
 
 Effect = Callable[[str, str, Typical], str]
 """Of the answers before and after and typical layers; nothing where there is nothing to compute."""
@@ -120,6 +121,15 @@ def shared_layer(before: str, after: str, typical: Typical) -> str:
         return ""
     was, now = (" : ".join(f"{weight:.4g}" for weight in weights[variant]) for variant in (before, after))
     return f"old value : first call : second call weigh {was} → {now} at keep = {keep:g}"
+
+
+def captured(before: str, after: str, typical: Typical) -> str:
+    """Return how far the statistics have gone to the example's when the layer is captured."""
+    there, here = (1 - typical.keep ** CAPTURE_STEPS[variant] for variant in (before, after))
+    return (
+        f"once captured, the statistics are 1 − keepⁿ of the way to those of the example: {percent3(there)} → "
+        f"{percent3(here)} at keep = {typical.keep:g}"
+    )
 
 
 def recompute(before: str, after: str, typical: Typical) -> str:
@@ -296,6 +306,7 @@ STATISTICS: Mapping[str, Effect] = {
     "stats.timing": timing,
     "stats.shared-layer": shared_layer,
     "stats.recompute": recompute,
+    "execution.capture-updates": captured,
     "state.snapshot": snapshot,
     "state.missing-counter": missing_counter,
     **{axis: mode(modes) for axis, modes in MODES.items()},

@@ -14,11 +14,9 @@ from bnspec.reference.statistics import Floats
 from bnspec.simulate.asking import Asking
 from bnspec.simulate.freezing import Freezing
 from bnspec.simulate.moving import Moving, mask_answer, of_x
+from bnspec.spec import CAPTURE_STEPS
 
 TRAINED = ("fit", "evaluate", "predict")
-
-UPDATES = {"no": 0, "once": 1, "twice": 2, "thrice": 3, "four-times": 4, "five-times": 5}
-"""How many updates a variant of `execution.capture-updates` means."""
 
 
 @dataclass(frozen=True)
@@ -273,7 +271,7 @@ class SimulatedLayer:
         """Capture the layer in a mode: what was made may hold on to it, and making it may have moved the statistics."""
         self.captured = step.options["mode"]
         if "execution.capture-updates" in self.case.clauses:
-            times = UPDATES[self.asking.of_case("execution.capture-updates")]
+            times = CAPTURE_STEPS[self.asking.of_case("execution.capture-updates")]
             self.moving.push(*[self.batch(step.arrays["x"])] * times) if times else None
         return DONE
 

@@ -6,9 +6,10 @@ Ids are public and stable for ever: results, reports and claims use them.
 from bnspec.spec.axis import Axis
 from bnspec.spec.clauses import CLAUSES, Clause
 from bnspec.spec.dialect import AXES, Dialect, SuiteError, UndecidedError, UndefinedError
+from bnspec.spec.executions import CAPTURE_STEPS
 
 __all__ = [
-    "AXES", "CLAUSES", "Axis", "Clause", "Dialect", "SuiteError", "UndecidedError", "UndefinedError",
+    "AXES", "CAPTURE_STEPS", "CLAUSES", "Axis", "Clause", "Dialect", "SuiteError", "UndecidedError", "UndefinedError",
     "family", "sentence",
 ]  # fmt: skip
 

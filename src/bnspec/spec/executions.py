@@ -2,6 +2,9 @@
 
 from bnspec.spec.axis import Axis
 
+CAPTURE_STEPS = {"no": 0, "once": 1, "twice": 2, "thrice": 3, "four-times": 4, "five-times": 5}
+"""How many training steps a variant of `execution.capture-updates` is."""
+
 EXECUTIONS = (
     Axis(
         "execution.mode-baked",
