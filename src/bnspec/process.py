@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bnspec.paths import cache_folder
+
 BOOTSTRAP = (
     "import sys, time, types; started = time.perf_counter(); m = types.ModuleType('bnspec'); "
     "m.__path__ = [sys.argv[1]]; sys.modules['bnspec'] = m; from bnspec.worker.loop import main; main(started)"
@@ -25,6 +27,17 @@ GENTLE = {"OMP_WAIT_POLICY": "passive"}
 
 Measured with torch 2.13 on 2 cores: 2.05 s inside the adapter with spinning threads, 0.25 s without; the
 number of threads and the arithmetic are the same. A value that the user has set wins.
+"""
+
+COMPILED = {
+    "JAX_COMPILATION_CACHE_DIR": "jax",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+"""JAX keeps what it compiled, in a folder of our cache: executions and runs of one release share it.
+
+Measured with Flax 0.12 on 2 cores: 75 s for all cases, 23 s once they were compiled; every number is the same. A
+value that the user has set wins; a release that has no such cache does not look at it.
 """
 
 STDERR_KEPT = 8000
@@ -64,7 +77,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**GENTLE, **os.environ, **environ},
+            env={**GENTLE, **kept(), **os.environ, **environ},
             start_new_session=True,
             bufsize=0,
         )
@@ -142,6 +155,11 @@ class WorkerProcess:
         if not self.gone:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def kept() -> dict[str, str]:
+    """Return the environment variables by which a framework keeps what it compiled."""
+    return {**COMPILED, "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / COMPILED["JAX_COMPILATION_CACHE_DIR"])}
 
 
 def describe_exit(code: int) -> str:
