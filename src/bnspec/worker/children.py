@@ -104,11 +104,13 @@ class Elsewhere(Replicas):
     """Replicas in child processes: this class speaks for them.
 
     path: `module:Class` of the Replicas that a child makes of its part; processes: how many there are, of one replica
-    each, or 1 for all; environ: what their environment has beside the worker's.
+    each, or 1 for all; executions: in which the replicas can be run; environ: what their environment has beside the
+    worker's.
     """
 
     path = ""
     processes = 1
+    executions: Tuple[str, ...] = ("eager",)
     environ: Mapping[str, str] = {}
     children: Optional[Children] = None
     hung: Mapping[bool, str] = {}
@@ -118,6 +120,8 @@ class Elsewhere(Replicas):
     ) -> None:
         super().__init__(layer, count=count, synchronised=synchronised, execution=execution, device=device)
         kind = type(self)
+        if execution not in kind.executions:
+            raise Unsupported("replicas are run in the execution %s only" % " or ".join(kind.executions))
         if synchronised in kind.hung:
             raise Lost("not-run", "not tried again, for in an earlier case %s" % kind.hung[synchronised])
         if kind.children is None:

@@ -120,7 +120,12 @@ def has_device(adapter: Any, device: str) -> bool:
 def lacking(adapter: Any, device: str) -> Dict[str, str]:
     """Return what this build and device lack, for each execution that they cannot run."""
     ask = getattr(adapter, "lacking", lambda execution, device: "")
-    found = {str(execution): str(ask(execution, device)) for execution in getattr(adapter, "executions", ())}
+    found = {}
+    for execution in getattr(adapter, "executions", ()):
+        try:
+            found[str(execution)] = str(ask(execution, device))
+        except Exception as error:  # what cannot be found out must not cost the other executions
+            found[str(execution)] = "it does not say what it needs: %s: %s" % tuple(shown_error(error).values())
     return {execution: reason for execution, reason in found.items() if reason}
 
 

@@ -14,6 +14,7 @@ STATE = {"mean": "mean", "variance": "var", "scale": "scale", "offset": "bias"}
 class Devices(Elsewhere):
     """One process with as many devices as there are replicas: JAX is told so before it starts."""
 
+    executions = ("eager", "jit")
     environ = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 

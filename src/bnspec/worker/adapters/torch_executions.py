@@ -15,6 +15,11 @@ from bnspec.worker.adapters.torch_eager import Eager
 SETTINGS = ExitStack()
 
 
+def has_onednn():
+    """Return whether this build of torch has oneDNN, which it calls by its old name."""
+    return hasattr(torch.backends, "mkldnn") and torch.backends.mkldnn.is_available()
+
+
 class ChannelsLast(Eager):
     """Inputs and gradients are of torch's memory format channels_last, in three dimensions channels_last_3d."""
 
@@ -39,8 +44,8 @@ class OneDNNOff(Eager):
     def lacking(cls, device):
         if device != "cpu":
             return "oneDNN computes on CPUs"
-        there = hasattr(torch.backends, "mkldnn") and hasattr(torch.backends.mkldnn, "flags")
-        return "" if there and torch.backends.mkldnn.is_available() else "this build of torch has no oneDNN to switch"
+        there = has_onednn() and hasattr(torch.backends.mkldnn, "flags")
+        return "" if there else "this build of torch has no oneDNN that could be switched"
 
     @classmethod
     def begin(cls):
@@ -54,7 +59,11 @@ class OneDNN(Eager):
     def lacking(cls, device):
         if device != "cpu":
             return "oneDNN computes on CPUs"
-        return "" if torch.backends.mkldnn.is_available() else "this build of torch has no oneDNN"
+        try:
+            import torch.utils.mkldnn  # noqa: F401
+        except ImportError:
+            return "this release of torch has no layers of oneDNN"
+        return "" if has_onednn() else "this build of torch has no oneDNN"
 
     def __call__(self, x):
         if x.dim() not in ((4,) if self.module.training else (4, 5)):

@@ -41,10 +41,14 @@ class TorchNN(AnyTorch):
             # Programs start from 1. Before torch 1.2 the constructor draws it by chance, as facts() tells.
             torch.nn.init.constant_(self.bn.weight, 1)
         self.bn.to(device, self.parameter_type)
-        self.outer = AROUND[structure](self.bn)
-        self.run = way_of(execution)(self.outer)
+        self.put_into(AROUND[structure](self.bn))
         if self.run.captures and structure != "bare":
             raise Unsupported("the bare layer is captured, nothing around it")
+
+    def put_into(self, outer):
+        """Let a module that holds the layer be what is called, in the execution that is asked."""
+        self.outer = outer
+        self.run = way_of(self.execution)(outer)
 
     @classmethod
     def lacking(cls, execution, device):

@@ -53,10 +53,14 @@ class Rank(Replicas):
         kinds = {"cpu": "gloo", "cuda": "nccl" if torch.cuda.device_count() >= processes else "gloo"}
         for count in range(2, processes + 1):
             for device in kinds if torch.cuda.is_available() else ("cpu",):
-                cls.groups[device, count] = distributed.new_group(list(range(count)), backend=kinds[device])
+                # Said only where it is another one: 1.0 takes no backend here.
+                how = {} if kinds[device] == "gloo" else {"backend": kinds[device]}
+                cls.groups[device, count] = distributed.new_group(list(range(count)), **how)
 
     def __init__(self, layer, *, count, synchronised, execution, device):
         super().__init__(layer, count=count, synchronised=synchronised, execution=execution, device=device)
+        if synchronised and not hasattr(torch.nn, "SyncBatchNorm"):
+            raise Unsupported("this release of torch has no SyncBatchNorm")
         self.group = self.groups[device, count]
         if device == "cuda":
             device = "cuda:%d" % (self.rank % torch.cuda.device_count())
@@ -70,7 +74,7 @@ class Rank(Replicas):
         """Wrap the layer when it is first called: older releases refuse here what they cannot synchronise."""
         if not self.wrapped:
             devices = [self.own.device] if "cuda" in self.own.device else None
-            self.own.outer = DistributedDataParallel(self.own.bn, device_ids=devices, process_group=self.group)
+            self.own.put_into(DistributedDataParallel(self.own.bn, device_ids=devices, process_group=self.group))
             self.wrapped = True
 
     def train(self, shares, masks=None, dys=None):
