@@ -9,7 +9,9 @@ a cache. Medians of REPEATS calls after as many to warm up. Only what is install
 """
 
 import importlib.util
+import itertools
 import json
+import math
 import statistics
 import sys
 import time
@@ -100,29 +102,32 @@ def main() -> None:
             told.append({"framework": package, "not run": "it is not installed"})
             continue
         about, measure = prepare(device)
-        rows = []
-        for kind in KINDS:
-            for channels, side in SHAPES:
-                for last in (False, True):
-                    if time.monotonic() > end:
-                        continue
-                    size = BATCH * channels * side * side * (4 if kind == "float32" else 2)
-                    found = measure(channels, side, kind, last=last)
-                    plain = 2 * size / found["copy"]
-                    rows.append(
-                        {
-                            "layer": [BATCH, channels, side, side],
-                            "type": kind,
-                            "channels": "last" if last else "first",
-                            "microseconds": {name: round(1e6 * seconds, 1) for name, seconds in found.items()},
-                            "copy_gigabytes_per_second": round(plain / 1e9, 1),
-                            "train_share": round(3 * size / found["train"] / plain, 3),
-                            "infer_share": round(2 * size / found["infer"] / plain, 3),
-                        }
-                    )
+        rows: list[dict[str, Any]] = []
         told.append({**about, "on": device, "layers": rows})
+        for (channels, side), kind, last in itertools.product(SHAPES, KINDS, (False, True)):
+            if time.monotonic() > end:
+                break
+            rows.append(
+                row_of(measure(channels, side, kind, last=last), (BATCH, channels, side, side), kind, last=last)
+            )
+            output.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
         end += SECONDS
-        output.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    output.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+
+
+def row_of(seconds: dict[str, float], layer: tuple[int, ...], kind: str, *, last: bool) -> dict[str, Any]:
+    """Return what is written of one layer: the times, and the shares of what a copy reaches."""
+    size = math.prod(layer) * (4 if kind == "float32" else 2)
+    plain = 2 * size / seconds["copy"]
+    return {
+        "layer": list(layer),
+        "type": kind,
+        "channels": "last" if last else "first",
+        "microseconds": {name: round(1e6 * spent, 1) for name, spent in seconds.items()},
+        "copy_gigabytes_per_second": round(plain / 1e9, 1),
+        "train_share": round(3 * size / seconds["train"] / plain, 3),
+        "infer_share": round(2 * size / seconds["infer"] / plain, 3),
+    }
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import inspect
 import torch
 
 from bnspec.worker.adapter import Unsupported
-from bnspec.worker.adapters.torch_executions import ChannelsLast
+from bnspec.worker.adapters.torch_kernels import ChannelsLast
 from bnspec.worker.adapters.torch_shared import AnyTorch, array, momentum, of_device
 
 ARGUMENTS = {"mean": "running_mean", "variance": "running_var", "scale": "weight", "offset": "bias"}
