@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bnspec.columns import columns
-from bnspec.results import read
-
 ROOT = Path(__file__).parent.parent
 
 
@@ -26,16 +23,16 @@ def tool():
 
 @pytest.fixture(scope="module")
 def committed(tool):
-    """The committed results of executions."""
-    return columns(read(path) for path in sorted(tool.RESULTS.glob("*.jsonl")))
+    """The committed results: of executions, and of every version."""
+    return tool.columns_in(tool.RESULTS), tool.columns_in(tool.MATRIX)
 
 
 def test_the_document_is_made_from_the_committed_results(tool, committed):
-    assert tool.PAGE.read_text("utf-8") == tool.page(committed), "run: uv run python tools/kernels.py"
+    assert tool.PAGE.read_text("utf-8") == tool.page(*committed), "run: uv run python tools/kernels.py"
 
 
 def test_every_cause_explains_something(tool, committed):
-    assert tool.idle(committed) == []
+    assert tool.idle(*committed) == []
 
 
 def gpu(tmp_path, *arguments, **environ):

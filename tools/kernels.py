@@ -1,6 +1,6 @@
 """Write docs/kernels.md from results: what executions and replicas answer, and why.
 
-uv run python tools/kernels.py                   write it from reports/kernels
+uv run python tools/kernels.py                   write it from reports/kernels, and of replicas reports/results
 uv run python tools/kernels.py RESULTS OUTPUT    from another folder of results, to another file
 uv run python tools/kernels.py --check           exit 1 where it differs from what stands there
 
@@ -8,11 +8,11 @@ The causes are those of conformance/causes.toml; one that explains nothing is an
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bnspec.columns import Column, columns
-from bnspec.kernels import Disagreement, Execution, Group, causes, groups
+from bnspec.kernels import Disagreement, Execution, Group, cause, causes, groups
 from bnspec.report.accuracy import Chart, charts
 from bnspec.report.variants import parts, situations_of
 from bnspec.results import VERDICTS, read
@@ -21,6 +21,7 @@ from bnspec.spec import AXES, family
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "kernels.md"
 RESULTS = ROOT / "reports" / "kernels"
+MATRIX = ROOT / "reports" / "results"
 MESSAGE = 260
 """So many characters of a message are shown."""
 
@@ -36,8 +37,8 @@ source or found by hand; what has no cause yet says **unexplained**.
 """
 
 
-def page(shown: Sequence[Column]) -> str:
-    """Return the page."""
+def page(shown: Sequence[Column], every_version: Sequence[Column]) -> str:
+    """Return the page. every_version: the targets of the whole matrix, which answer about replicas as well."""
     found = groups(shown)
     every = [one for group in found for execution in group.ran for one in execution.disagreements]
     open_ones = [one for one in every if one.cause is None]
@@ -46,7 +47,8 @@ def page(shown: Sequence[Column]) -> str:
         f"the default execution, {len(every) - len(open_ones)} explained, {len(open_ones)} unexplained.\n"
     )
     chapters = [chapter(group) for group in found]
-    return "\n".join([INTRODUCTION, sentence, *chapters, determinism(found), replicas(shown), accuracy(charts(shown))])
+    ends = determinism(found), replicas(every_version), accuracy(charts(shown))
+    return "\n".join([INTRODUCTION, sentence, *chapters, *ends])
 
 
 def chapter(group: Group) -> str:
@@ -74,12 +76,11 @@ def told(execution: Execution) -> Iterator[str]:
     by_cause: dict[str | None, list[Disagreement]] = {}
     for one in execution.disagreements:
         by_cause.setdefault(one.cause, []).append(one)
-    for cause, members in sorted(by_cause.items(), key=lambda item: item[0] is None):
-        yield f"- {cause}" if cause else "- **Unexplained.**"
+    for why, members in sorted(by_cause.items(), key=lambda item: item[0] is None):
+        yield f"- {why}" if why else "- **Unexplained.**"
         for one in members:
             where = f" ({'; '.join(one.where)})" if one.where else ""
-            said = " ".join(one.message.split())
-            number = f": {said[: MESSAGE - 1]}…" if len(said) > MESSAGE else f": {said}" if said else ""
+            number = f": {short(one.message)}" if one.message else ""
             yield f"  - `{one.clause}` {one.there} → {one.here}{where}{number}"
 
 
@@ -101,20 +102,39 @@ def bits(column: Column, how: str) -> str:
 
 
 def replicas(shown: Iterable[Column]) -> str:
-    """Return what the targets answer about replicas."""
+    """Return what the targets answer about replicas, and why some answer nothing that a variant explains."""
     axes = [axis.id for axis in AXES.values() if family(axis.id) == "replicas"]
     lines = ["## Replicas", "", f"| target | {' | '.join(f'`{axis}`' for axis in axes)} | clauses |"]
     lines.append("|---" * (len(axes) + 2) + "|")
+    notes = []
     for column in shown:
+        if not any(column.variants(axis) for axis in axes):
+            continue
         answers = [", ".join(map(str, parts(situations_of(column, axis)))) for axis in axes]
-        if any(column.variants(axis) for axis in axes):
-            rows = [row for id, row in column.rows.items() if id.startswith(("replicas.union[", "replicas.shares["))]
-            counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in VERDICTS}
-            clauses = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
-            ratio = max((float(row["ratio"]) for row in rows if row.get("ratio") not in (None, "inf")), default=0.0)
-            worst = f", at most {ratio:.2g} of the allowance" if ratio else ""
-            lines.append(f"| {column.title} | {' | '.join(answers)} | {clauses}{worst} |")
-    return "\n".join([*lines, ""])
+        rows = [row for id, row in column.rows.items() if id.startswith(("replicas.union[", "replicas.shares["))]
+        counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in VERDICTS}
+        clauses = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
+        ratio = max((float(row["ratio"]) for row in rows if row.get("ratio") not in (None, "inf")), default=0.0)
+        worst = f", at most {ratio:.2g} of the allowance" if ratio else ""
+        lines.append(f"| {column.title} | {' | '.join(answers)} | {clauses}{worst} |")
+        notes += [
+            f"- {column.title}, `{id}`: {short(str(row.get('message')))} {why or '**Unexplained.**'}"
+            for id, row, why in unexplained(column)
+        ]
+    return "\n".join([*lines, "", *notes, ""])
+
+
+def unexplained(column: Column) -> Iterator[tuple[str, Mapping[str, object], str | None]]:
+    """Yield the findings of a target about replicas, with the cause where it is known."""
+    for id, row in column.rows.items():
+        if id.startswith("replicas.") and row["verdict"] in ("violates", "crash", "timeout", "error"):
+            yield id, row, cause(str(column.info.get("adapter")), str(column.info.get("execution")), id)
+
+
+def short(message: str) -> str:
+    """Return a message, cut."""
+    said = " ".join(message.split())
+    return f"{said[: MESSAGE - 1]}…" if len(said) > MESSAGE else said
 
 
 def accuracy(pictures: Iterable[Chart]) -> str:
@@ -133,20 +153,26 @@ def accuracy(pictures: Iterable[Chart]) -> str:
     return "\n".join(lines)
 
 
-def idle(shown: Sequence[Column]) -> list[str]:
+def idle(shown: Sequence[Column], every_version: Sequence[Column]) -> list[str]:
     """Return the causes that explain nothing."""
     used = {one.cause for group in groups(shown) for execution in group.ran for one in execution.disagreements}
+    used |= {why for column in every_version for _, _, why in unexplained(column)}
     return [one.text for one in causes() if one.text not in used]
+
+
+def columns_in(folder: Path) -> tuple[Column, ...]:
+    """Return the targets of the results in a folder."""
+    return columns(read(path) for path in sorted(folder.glob("*.jsonl")))
 
 
 def main() -> None:
     """Write or check."""
     given = [Path(argument) for argument in sys.argv[1:] if not argument.startswith("--")]
     folder, target = given or (RESULTS, PAGE)
-    shown = columns(read(path) for path in sorted(folder.glob("*.jsonl")))
-    if unused := idle(shown):
+    shown, every_version = columns_in(folder), columns_in(MATRIX)
+    if unused := idle(shown, every_version):
         raise SystemExit("\n".join(f"conformance/causes.toml explains nothing with: {text}" for text in unused))
-    new = page(shown)
+    new = page(shown, every_version)
     if "--check" in sys.argv:
         if target.read_text("utf-8") != new:
             raise SystemExit(f"{target} is not what the results say; run: uv run python tools/kernels.py")
