@@ -5,7 +5,7 @@ from bnspec.report.accuracy import charts
 
 
 def column(name, rows):
-    return Column(name, "frame 1.0", "", "", {"adapter": "a"}, {}, rows, True)
+    return Column(name, "frame 1.0", name.partition("@")[2], "", {"adapter": "a"}, {}, rows, True)
 
 
 def offsets(*ratios, kind=""):
@@ -36,7 +36,7 @@ def test_the_allowances_are_those_of_the_best_class_and_the_worst_place_counts()
 def test_what_cannot_be_a_number_is_left_out_and_curves_that_look_alike_are_one():
     rows = {**offsets(0.5, 5.0), "precision.bound[offset1e2-rank2]": {"verdict": "imprecise", "ratio": "inf"}}
     shown = charts([column("e/a", rows), column("e/a@jit", offsets(0.5, 5.0)), column("e/a@xla", offsets(0.5, 5e6))])
-    assert [line.who for line in shown[0].lines] == [("frame 1.0", "frame 1.0 jit"), ("frame 1.0 xla",)]
+    assert [line.who for line in shown[0].lines] == [("frame 1.0", "frame 1.0 (jit)"), ("frame 1.0 (xla)",)]
     heights = [float(point.split()[1]) for point in shown[0].lines[1].path[1:].split("L")]
     assert 0 <= min(heights) < heights[0]
 

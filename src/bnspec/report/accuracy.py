@@ -8,7 +8,7 @@ from math import log10
 from bnspec.columns import Column
 
 OFFSET = re.compile(r"precision\.bound\[offset(\d+(?:e\d+)?)-(?:(float64|float16-mixed|bfloat16-mixed)-)?rank\d.*\]")
-SIZE = re.compile(r"precision\.bound\[(?:size|rows)(\d+)-rank\d.*\]")
+SIZE = re.compile(r"precision\.bound\[(?:size|rows)(\d+)-rank2\]")
 WIDTH, HEIGHT = 250, 150
 TALLEST = 8.0
 """The picture ends at 10⁸ allowances, and begins at 1/100."""
@@ -92,7 +92,7 @@ def chart(
             )
     lines = tuple(
         Line(
-            tuple(called(column) for column, _ in members),
+            tuple(column.title for column, _ in members),
             tuple(members[0][1].items()),
             "M" + "L".join(f"{a} {b}" for a, b in points),
             number,
@@ -102,12 +102,6 @@ def chart(
     ticks = tuple((x(10.0**power), f"10{superscript(power)}") for power in range(int(low), int(high) + 1))
     heights = tuple((y(10.0**power), f"10{superscript(power)}") for power in range(int(LOWEST), int(TALLEST) + 1, 2))
     return Chart(title, along, lines, ticks, heights, y(1.0))
-
-
-def called(column: Column) -> str:
-    """Return the name of a target, its execution where that was asked for."""
-    asked = column.name.partition("/")[2].partition("@")[2]
-    return f"{column.label} {asked}" if asked else column.label
 
 
 def superscript(power: int) -> str:
