@@ -47,7 +47,7 @@ def page(shown: Sequence[Column], every_version: Sequence[Column]) -> str:
         f"the default execution, {len(every) - len(open_ones)} explained, {len(open_ones)} unexplained.\n"
     )
     chapters = [chapter(group) for group in found]
-    ends = determinism(found), replicas(every_version), accuracy(charts(shown))
+    ends = captured(found), determinism(found), replicas(every_version), accuracy(charts(shown))
     return "\n".join([INTRODUCTION, sentence, *chapters, *ends])
 
 
@@ -82,6 +82,36 @@ def told(execution: Execution) -> Iterator[str]:
             where = f" ({'; '.join(one.where)})" if one.where else ""
             number = f": {short(one.message)}" if one.message else ""
             yield f"  - `{one.clause}` {one.there} → {one.here}{where}{number}"
+
+
+CAPTURED = ("execution.mode-baked", "execution.capture-updates")
+
+
+def captured(found: Sequence[Group]) -> str:
+    """Return what becomes of the mode and the statistics of a layer that is captured."""
+    lines = [
+        "## Captured",
+        "",
+        "Traced, scripted, compiled or exported in one mode, then called in the other; and what",
+    ]
+    lines += ["that alone does to the moving statistics in training mode.", ""]
+    lines += ["| target | execution | mode of the other call | moving statistics move | |", "|---|---|---|---|---|"]
+    for group in found:
+        for one in group.ran:
+            if any(one.column.variants(axis) for axis in CAPTURED):
+                answers = [", ".join(map(str, parts(situations_of(one.column, axis)))) for axis in CAPTURED]
+                why = " ".join(dict.fromkeys(text for _, text in explained(one)))
+                lines.append(f"| {group.title} | `{one.name}` | {' | '.join(answers)} | {why} |")
+    return "\n".join([*lines, ""])
+
+
+def explained(execution: Execution) -> Iterator[tuple[str, str]]:
+    """Yield the ids of an execution about what is captured that have a cause, and that."""
+    for id in execution.column.rows:
+        if id.startswith(CAPTURED):
+            why = cause(str(execution.column.info.get("adapter")), execution.name, id)
+            if why:
+                yield id, why
 
 
 def determinism(found: Sequence[Group]) -> str:
@@ -156,6 +186,7 @@ def accuracy(pictures: Iterable[Chart]) -> str:
 def idle(shown: Sequence[Column], every_version: Sequence[Column]) -> list[str]:
     """Return the causes that explain nothing."""
     used = {one.cause for group in groups(shown) for execution in group.ran for one in execution.disagreements}
+    used |= {why for group in groups(shown) for one in group.ran for _, why in explained(one)}
     used |= {why for column in every_version for _, _, why in unexplained(column)}
     return [one.text for one in causes() if one.text not in used]
 
