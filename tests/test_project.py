@@ -94,7 +94,10 @@ def test_a_revision_is_the_last_that_changed_package_or_cases_and_dirty_where_th
     assert says() == git("rev-parse", "HEAD")[:12] != commit
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "reports" / "results").glob("*.jsonl")), ids=lambda p: p.stem)
+COMMITTED = sorted(path for folder in ("results", "kernels") for path in (ROOT / "reports" / folder).glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_committed_results_come_whole_from_a_committed_suite_by_a_command_that_anybody_can_repeat(path):
     results = read(path)
     assert results.complete

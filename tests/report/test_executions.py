@@ -1,7 +1,9 @@
 """Executions side by side, and the picture of accuracy."""
 
+from bnspec import history
 from bnspec.columns import Column
 from bnspec.report.accuracy import charts
+from bnspec.report.choice import SIDE_BY_SIDE, choice_of
 
 
 def column(name, rows):
@@ -43,3 +45,10 @@ def test_what_cannot_be_a_number_is_left_out_and_curves_that_look_alike_are_one(
 
 def test_without_such_rows_there_is_no_picture():
     assert charts([column("e/a", {"forward.training[a]": {"verdict": "conforms"}})]) == ()
+
+
+def test_of_many_targets_the_default_executions_are_shown_and_where_there_is_none_all_that_are_newest():
+    executions = [column(f"e/a@way{n}", offsets(0.5)) for n in range(SIDE_BY_SIDE + 1)]
+    assert len(choice_of(history.lineages(executions)).first) == len(executions)
+    choice = choice_of(history.lineages([column("e/a", offsets(0.5)), *executions]))
+    assert [one.name for one in choice.first] == ["e/a"]

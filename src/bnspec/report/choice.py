@@ -1,4 +1,4 @@
-"""Which targets stand side by side: with many versions the newest of each lineage, the others to be called up."""
+"""Which targets stand side by side: of many the newest of each lineage, as it runs by default; others on demand."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +40,8 @@ def choice_of(lineages: Sequence[Lineage]) -> Choice:
     """Return the targets of some lineages, and which of them are shown at once."""
     columns = tuple(stop.column for lineage in lineages for stop in lineage.stops)
     newest = {lineage.newest.column.name for lineage in lineages}
+    # Other executions stand beside the default one in a section of their own.
+    newest = {name for name in newest if "@" not in name.partition("/")[2]} or newest
     few = len(columns) <= SIDE_BY_SIDE
     return Choice(tuple(lineages), columns, tuple(n for n, c in enumerate(columns) if few or c.name in newest))
 
