@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bnspec.environments import EnvironmentProblem, at_python, make
-from bnspec.results import FINDINGS, ResultsError, Row, read
+from bnspec.results import ResultsError, Row, read
 from bnspec.runner import Driver, TargetFailed, Timeouts, judged
 from bnspec.suite import load_cases, with_axes
 from bnspec.targets import Target, choose, parse
@@ -36,15 +37,16 @@ def pytest_configure(config: pytest.Config) -> None:
     except EnvironmentProblem as problem:
         raise pytest.UsageError(str(problem)) from None
     config.stash[TARGET] = target
-    config.stash[KNOWN] = known_findings(config.getoption("--known"), target.adapter)
+    config.stash[KNOWN] = known_rows(config.getoption("--known"), target.adapter)
 
 
 TARGET = pytest.StashKey[Target]()
-KNOWN = pytest.StashKey[Mapping[str, str] | None]()
+Known = Mapping[str, Mapping[str, Any]] | None
+KNOWN = pytest.StashKey[Known]()
 
 
-def known_findings(file: str | None, adapter: str) -> Mapping[str, str] | None:
-    """Return the findings of an adapter in a results file, by id, None without a file; it must have that adapter."""
+def known_rows(file: str | None, adapter: str) -> Known:
+    """Return the rows of an adapter in a results file, by id, None without a file; it must have that adapter."""
     if file is None:
         return None
     if not Path(file).exists():
@@ -56,7 +58,7 @@ def known_findings(file: str | None, adapter: str) -> Mapping[str, str] | None:
     rows = next((target.rows for target in targets if target.info["adapter"] == adapter), None)
     if rows is None:
         raise pytest.UsageError(f"--known {file}: no results of {adapter} in it")
-    return {identifier: row["verdict"] for identifier, row in rows.items() if row["verdict"] in FINDINGS}
+    return rows
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -103,8 +105,8 @@ def tested(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.fixture(scope="session")
-def known(request: pytest.FixtureRequest) -> Mapping[str, str] | None:
-    """The verdicts of the findings that are expected, by id; None where nothing is known."""
+def known(request: pytest.FixtureRequest) -> Known:
+    """The results rows that are expected, by id; None where nothing is known."""
     return request.config.stash[KNOWN]
 
 

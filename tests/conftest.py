@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from bnspec.answers import frame, parse_trace
 from bnspec.case import Case
 from bnspec.difference import Trace
 from bnspec.results import Row
-from bnspec.runner import frame, judged, parse_trace
+from bnspec.runner import judged
 from bnspec.suite import load_cases, select
 from bnspec.worker.frames import Decoder, encode
 from bnspec.worker.loop import run

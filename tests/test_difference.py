@@ -7,7 +7,7 @@ import pytest
 
 from bnspec.case import Case, Layer, Step, read
 from bnspec.difference import LIMIT, Shown, Trace, compare
-from bnspec.expectation import ABSENT, DONE, FREE, RAISES, Expectation, Expected, returned, same, values
+from bnspec.expectation import ABSENT, DONE, FREE, RAISES, Expectation, Expected, other, returned, same, values
 
 F = np.float32
 NAN, INF = np.nan, np.inf
@@ -211,3 +211,13 @@ def test_what_is_returned_is_rounded_to_float32():
     made = returned(np.array([1.0, NAN, INF, 2.0**-149]), np.array([0.0, 0.0, 0.0, INF]))
     assert made.allowance[0] == 2.0**-24
     assert list(made.allowance[1:]) == [0.0, 0.0, INF]
+
+
+@pytest.mark.parametrize(
+    ("again", "fits"),
+    [({"y": F([1, 2])}, False), ({"y": F([1, 3])}, True), ({"y": F([1, 2, 3])}, False), ({}, False)],
+)
+def test_other_bits_are_the_same_arrays_with_another_number(again, fits):
+    case = Case(("execution.determinism",), "rank2", Layer(), (read(), read()), "why")
+    trace = Trace("ran", (Shown({"y": F([1, 2])}), Shown(again)))
+    assert compare(case, trace, (FREE, other(0))).fits is fits

@@ -1,19 +1,22 @@
 """The driver, with workers that follow a script: what is sent, what is lost, what is sent again."""
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import bnspec.runner
+from bnspec.answers import FACTS, parse_trace
 from bnspec.case import Case, Layer, infer
 from bnspec.environments import reference
-from bnspec.process import Event
-from bnspec.runner import FACTS, Driver, TargetFailed, Timeouts, judged, parse_trace
+from bnspec.process import Event, WorkerProcess
+from bnspec.runner import Driver, TargetFailed, Timeouts, judged
 from bnspec.targets import Target
 from bnspec.worker.frames import Decoder
 
@@ -241,3 +244,14 @@ def test_an_error_does_not_say_where_on_this_machine_things_lie():
     [shown] = parse_trace({"status": "ran", "arrays": [], "steps": [step]}, []).steps
     kept = 'File "lib/python3.6/site-packages/tf.py", at bnspec/worker/adapters/a.py:3 bad a/b File "'
     assert shown.error == ("E", kept)
+
+
+def test_workers_keep_what_jax_compiled_in_our_cache_but_where_the_user_says_otherwise(monkeypatch, tmp_path):
+    given = []
+    monkeypatch.setattr("subprocess.Popen", lambda *command, env, **more: given.append(env) or command[0][2])
+    monkeypatch.setenv("BNSPEC_CACHE", str(tmp_path))
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
+    with contextlib.suppress(AttributeError):  # there is no process
+        WorkerProcess(Path("python"), {})
+    assert given[0]["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "jax")
+    assert given[0]["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] == "1"

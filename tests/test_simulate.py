@@ -212,3 +212,12 @@ def test_rivals_that_share_a_memory_expect_what_they_expect_alone(case_of):
             for name, numbers in alone.values.items():
                 np.testing.assert_array_equal(shared.values[name].value, numbers.value)
                 np.testing.assert_array_equal(shared.values[name].allowance, numbers.allowance)
+
+
+@pytest.mark.parametrize(("timing", "trains"), [("at-once", False), ("never", True)])
+def test_a_layer_that_was_called_is_frozen_as_the_dialect_says(timing, trains):
+    x = batch((8, 3), -1, seed=1)
+    case = program(train(x), freeze(), train(x))
+    dialect = Dialect({("frozen.timing", "freeze-after-call"): timing})
+    first, _, second = (step.values["y"].value if step.kind == "values" else None for step in simulate(case, dialect))
+    assert np.allclose(first, second) is trains

@@ -218,7 +218,7 @@ def test_a_fault_is_named(verdicts, name, identifier):
 
 
 def test_a_framework_that_lost_its_replicas_says_so():
-    from bnspec.runner import parse_trace
+    from bnspec.answers import parse_trace
 
     for status in ("timeout", "crash", "not-run"):
         trace = parse_trace({"status": status, "reason": "the replicas did not finish train"}, [])

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bnspec.columns import Column, columns
-from bnspec.kernels import Disagreement, Execution, Group, cause, causes, groups
+from bnspec.executions import Disagreement, Execution, Group, cause, causes, groups
 from bnspec.report.accuracy import Chart, charts
 from bnspec.report.variants import parts, situations_of
 from bnspec.results import VERDICTS, read

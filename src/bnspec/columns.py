@@ -34,6 +34,11 @@ class Column:
         return f"{self.label} ({self.apart})" if self.apart else self.label
 
     @property
+    def asked(self) -> str:
+        """Device and execution where the target's name tells them, for they were asked for; empty for the default."""
+        return self.name.partition("/")[2].partition("@")[2]
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """What the target tells of itself; nothing where its results hold none."""
         return mapping(self.info.get("facts"))

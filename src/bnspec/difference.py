@@ -167,9 +167,9 @@ def step_differences(number: int, do: str, trace: Trace, expected: Expectation) 
         for found in bit_differences(shown, trace.steps[expected.like]):
             yield replace(found, step=number, text=f"{where}: {found.text} step {expected.like + 1}")
     elif expected.kind == "other":
-        equal = all(found.ratio == 0 for found in bit_differences(shown, trace.steps[expected.like]))
-        text = f"{where}: shows the bits of step {expected.like + 1}; expected others"
-        yield Difference(number, "bits", "number", np.inf if equal else 0.0, 0.0, text)
+        kinds = {found.kind for found in bit_differences(shown, trace.steps[expected.like]) if found.ratio}
+        text = f"{where}: expected the arrays of step {expected.like + 1} with other bits"
+        yield Difference(number, "bits", "number", 0.0 if kinds == {"number"} else np.inf, 0.0, text)
     else:
         for name in sorted(expected.missing & shown.arrays.keys()):
             yield Difference(number, name, "shape", np.inf, np.inf, f"{where}: gave {name}, where there is none")

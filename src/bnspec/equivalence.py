@@ -3,46 +3,54 @@
 from collections.abc import Iterable, Mapping
 
 from bnspec.case import Case
-from bnspec.results import Row
-from bnspec.spec import AXES, Dialect, family
+from bnspec.results import ABSENT, Row
+from bnspec.spec import AXES, family
 
 CLAUSE = "execution.equivalence"
 
 SHOWN = 6
 """So many axes are named; of more, their number."""
 
+Answers = Mapping[str, str]
+"""By id: what a target answers to its axes, a variant or the verdict where there is none."""
 
-def answered(rows: Iterable[Mapping[str, object]]) -> Dialect:
-    """Return the dialect that results rows tell."""
-    answers = {}
+
+def answer(row: Mapping[str, object]) -> str | None:
+    """Return the variant of a results row, or its verdict; None where the target gave no answer.
+
+    What a framework documents makes no difference.
+    """
+    return None if row["verdict"] in ABSENT else str(row.get("variant") or row["verdict"])
+
+
+def answers(rows: Iterable[Mapping[str, object]]) -> Answers:
+    """Return what some results rows answer to axes; classes of accuracy are no part of it."""
+    found = {}
     for row in rows:
-        axis, _, situation = str(row["id"]).removesuffix("]").partition("[")
-        if axis in AXES and row.get("variant"):
-            answers[axis, situation] = str(row["variant"])
-    return Dialect(answers)
+        axis, said = AXES.get(str(row["id"]).partition("[")[0]), answer(row)
+        if axis and not axis.accuracy and said:
+            found[str(row["id"])] = said
+    return found
 
 
-def equivalence(case: Case, own: Dialect, base: Dialect | None, *, default: bool) -> Row:
+def equivalence(case: Case, own: Answers, base: Answers | None, *, default: bool) -> Row:
     """Return whether an execution answers a family of axes as the default one does.
 
-    case: its situation is the family; base: the dialect of the default execution, None where that was not run;
+    case: its situation is the family; base: the answers of the default execution, None where that was not run;
     default: whether this is that execution itself.
     """
     if default:
         return row(case, "unsupported", "this is the execution that the others are held to")
     if base is None:
         return row(case, "not-run", "the default execution was not run beside it; --execution all runs every one")
-    asked = [key for key in own.answers if answers(key[0], case) and key in base.answers]
+    asked = [id for id in own if id in base and family(id) == case.situation]
     if not asked:
         return row(case, "unsupported", "no axis of this family has an answer in both executions")
     differing: dict[tuple[str, str, str], list[str]] = {}
-    for axis, situation in asked:
-        there, here = base.answers[axis, situation], own.answers[axis, situation]
-        if there != here:
-            differing.setdefault((axis, there, here), []).append(situation)
-    for axis, situation in sorted(own.undecided - base.undecided):
-        if answers(axis, case) and (axis, situation) in base.answers:
-            differing.setdefault((axis, base.answers[axis, situation], "not decided"), []).append(situation)
+    for id in asked:
+        if own[id] != base[id]:
+            axis, _, situation = id.removesuffix("]").partition("[")
+            differing.setdefault((axis, base[id], own[id]), []).append(situation)
     if not differing:
         return row(case, "conforms", f"{len(asked)} answers are those of the default execution")
     told = [f"{axis} ({', '.join(where)}): {there} → {here}" for (axis, there, here), where in differing.items()]
@@ -51,11 +59,6 @@ def equivalence(case: Case, own: Dialect, base: Dialect | None, *, default: bool
     return row(
         case, "violates", f"{number} of {len(asked)} answers differ, default → here: {'; '.join(told[:SHOWN])}{more}"
     )
-
-
-def answers(axis: str, case: Case) -> bool:
-    """Whether an axis belongs to the family that a case is about; classes of accuracy may differ."""
-    return family(axis) == case.situation and not AXES[axis].accuracy
 
 
 def row(case: Case, verdict: str, message: str) -> Row:

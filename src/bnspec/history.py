@@ -179,7 +179,7 @@ def lineages(shown: Iterable[Column]) -> tuple[Lineage, ...]:
             (len(listed), 0),
         )
         own = other(column).id if number == len(listed) else ""
-        found.setdefault((number, own, apart(column)), []).append((place, column))
+        found.setdefault((number, own, column.asked), []).append((place, column))
     return tuple(
         made(listed[key[0]] if key[0] < len(listed) else other(members[0][1]), key[2], members)
         for key, members in sorted(found.items(), key=lambda item: item[0][0])
@@ -191,11 +191,6 @@ def other(column: Column) -> Declared:
     framework, adapter = (str(column.info.get(name, "")) for name in ("framework", "adapter"))
     name = framework if adapter in ("", framework) else f"{framework} ({adapter})"
     return Declared(name or column.name, name or column.name, ())
-
-
-def apart(column: Column) -> str:
-    """Return device and execution where a target's name tells them, for they were asked for."""
-    return column.name.partition("/")[2].partition("@")[2]
 
 
 def made(lineage: Declared, suffix: str, members: Sequence[tuple[int, Column]]) -> Lineage:

@@ -1,7 +1,6 @@
 """Driving a worker through the cases, and judging what comes back."""
 
 import queue
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -9,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from bnspec.case import Case, Layer
+from bnspec.answers import FACTS, count_of, frame, parse_facts, parse_trace
+from bnspec.case import Case
 from bnspec.claims import held_to
-from bnspec.difference import Shown, Trace
-from bnspec.equivalence import CLAUSE, equivalence
+from bnspec.difference import Trace
+from bnspec.equivalence import CLAUSE, Answers, answers, equivalence
 from bnspec.facts import fact
 from bnspec.identify import identify
 from bnspec.judge import not_judged, verify
@@ -28,20 +28,8 @@ from bnspec.worker.frames import encode
 Jobs = Mapping[str, Case | None]
 """What to run, by key; no case is the question for the facts."""
 
-FACTS = "facts"
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-"""What frameworks put into their errors to colour a terminal."""
-
-FOLDERS = re.compile(r"/[^\s\"':]*/(?=lib/python3|bnspec/worker/)|(?<=File \")/[^\"]*$")
-"""Where environments and this package lie: an error that names a line need not say on whose disk.
-
-A long text may be cut within a path.
-"""
-
 IN_FLIGHT_BYTES = 32 << 20
 DEATHS_IN_A_ROW = 3
-FACTS_LENGTH = 20_000
-LONG_SECONDS = 1e9  # the most that the schema of results takes
 
 
 @dataclass(frozen=True)
@@ -98,7 +86,7 @@ class Driver:
         self.probes = probes
         self.facts_seconds = 0.0
         self.probed = {probe.key: probe.situation for probe in probes}
-        self.dialect: Dialect | None = None
+        self.answers: Answers | None = None
         self.compilations: int | None = None
         self.deaths = 0
         self.stopped = False
@@ -287,78 +275,6 @@ class Driver:
             session.sizes.clear()
 
 
-def frame(case: Case | None) -> bytes:
-    """Return the frame of a case's program, without expected values; for no case, that which asks for facts."""
-    if case is None:
-        return encode({"id": FACTS, "facts": True, "layer": Layer(momentum=None, axis=1).as_json()})
-    arrays: list[Any] = []
-    steps: list[Any] = []
-    for step in case.program:
-        steps.append(
-            {
-                "do": step.do,
-                "arrays": {name: len(arrays) + n for n, name in enumerate(step.arrays)},
-                "options": dict(step.options),
-            }
-        )
-        arrays.extend(step.arrays.values())
-    header: dict[str, Any] = {
-        "id": case.key,
-        "layer": case.layer.as_json(),
-        "structure": case.structure,
-        "steps": steps,
-    }
-    if case.replicas > 1:
-        header["replicas"] = {"count": case.replicas, "synchronised": case.synchronised}
-    return encode(header, arrays)
-
-
-def parse_facts(header: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the facts that an answer holds; what is too long to be facts is not kept."""
-    facts = header.get("facts")
-    if not isinstance(facts, dict):
-        return {"not known": one_line(str(header.get("reason", "the adapter gave none")))}
-    if len(str(facts)) > FACTS_LENGTH:
-        return {"not known": "the adapter gave too many"}
-    return facts
-
-
-def parse_trace(header: Mapping[str, Any], arrays: Sequence[Any]) -> Trace:
-    """Return the trace that an answer holds; a malformed one is a trace of status `error`."""
-    spent = parse_seconds(header.get("seconds"))
-    status = header.get("status")
-    if status in ("unsupported", "error", "crash", "timeout", "not-run"):
-        return Trace(str(status), reason=str(header.get("reason", ""))[:2000], seconds=spent)
-    try:
-        if status != "ran":
-            raise ValueError
-        types = [str(array["dtype"]) for array in header["arrays"]]
-        steps = tuple(parse_step(step, arrays, types) for step in header["steps"])
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return Trace("error", reason=f"the worker sent no readable trace: {str(header)[:200]}", seconds=spent)
-    return Trace("ran", steps, seconds=spent)
-
-
-def count_of(given: Any, before: int | None) -> int | None:
-    """Return a number of compilations; what was known before for what cannot be one."""
-    return given if isinstance(given, int) and 0 <= given < LONG_SECONDS else before
-
-
-def parse_seconds(seconds: Any) -> float:
-    """Return a number of seconds, 0 for what cannot be one."""
-    return float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < LONG_SECONDS else 0.0
-
-
-def parse_step(step: Mapping[str, Any], arrays: Sequence[Any], types: Sequence[str]) -> Shown:
-    """Return what one step showed. Raises KeyError, IndexError, TypeError or ValueError where it is malformed."""
-    if "error" in step:
-        text = FOLDERS.sub("", COLOURS.sub("", str(step["error"]["text"])[:2000]))
-        return Shown(error=(str(step["error"]["class"])[:200], text))
-    places = {str(name): index for name, index in step["arrays"].items()}
-    shown = {name: arrays[index] for name, index in places.items()}
-    return Shown(shown, dtypes={name: types[index] for name, index in places.items()})
-
-
 def judge(
     case: Case,
     trace: Trace,
@@ -383,24 +299,25 @@ def judged(
     cases: Sequence[Case],
     prepared: Prepared | None = None,
     memo: Memo | None = None,
-    base: Callable[[], Dialect | None] = lambda: None,
+    base: Callable[[], Answers | None] = lambda: None,
 ) -> Iterator[Row]:
     """Run and judge the cases of a connected target: the axes first, then everything in the dialect found.
 
     What the framework documents changes a verdict, never the dialect: what follows is judged as observed.
 
-    base: returns the dialect of the default execution, where this is another one, as soon as it is known.
+    base: returns the answers of the default execution, where this is another one, as soon as they are known.
     memo: judges in the place of `judge`, and remembers. The worker is killed at the end: there is nothing that
     it should still do.
     """
     judging = memo or partial(judge, prepared=prepared)
     dialect = Dialect()
     traces: dict[str, Trace] = {}
+    told: list[Row] = []
     coming = driver.traces([case for case in cases if case.program])
     for case in cases:
         if case.clauses == (CLAUSE,):
-            driver.dialect = dialect
-            yield equivalence(case, dialect, None if driver.default else base(), default=driver.default)
+            driver.answers = own = answers(row.as_json() for row in told)
+            yield equivalence(case, own, None if driver.default else base(), default=driver.default)
             continue
         while case.key not in traces:
             try:
@@ -419,7 +336,8 @@ def judged(
             reason = f"bnspec failed to judge it: {type(error).__name__}: {error}"
             rows = not_judged(case, Trace("error", reason=reason, seconds=trace.seconds))
             dialect = dialect.not_deciding(case.clauses if case.rivals else (), case.situation)
+        told += rows
         for row in rows:
             yield driver.held_to_claims(replace(row, seconds=trace.seconds if row is rows[0] else 0.0))
-    driver.dialect = dialect
+    driver.answers = answers(row.as_json() for row in told)
     coming.close()

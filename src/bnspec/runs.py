@@ -9,16 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bnspec.answers import parse_seconds
 from bnspec.case import Case
 from bnspec.claims import claims
 from bnspec.environments import EnvironmentProblem
+from bnspec.equivalence import Answers
 from bnspec.facts import probes
 from bnspec.process import WorkerProcess
 from bnspec.provenance import provenance
 from bnspec.results import one_line
 from bnspec.rivals import Prepared
-from bnspec.runner import Driver, LackingExecution, TargetFailed, Timeouts, judged, parse_seconds
-from bnspec.spec import Dialect
+from bnspec.runner import Driver, LackingExecution, TargetFailed, Timeouts, judged
 from bnspec.streams import Streams
 from bnspec.suite import load_cases, select
 from bnspec.supply import Supply, described
@@ -41,11 +42,10 @@ class Run:
 
     early: per target the worker process that was started before anything else was imported;
     probes: what is found out beside the cases, as facts; discard: whether to remove the environments that are made;
-    large: whether the layers of real networks are among the cases;
-    failed: per target that did not run or come to its end, what to say of it; lacking: those of them whose build or
-    device cannot run their execution; written: the results files that hold
-    anything of this run; judging: whether a target has shown something; known: the dialects of targets that an
-    earlier run finished; dialects: those of default executions, as soon as they are known.
+    large: whether the layers of real networks are among the cases; failed: per target that did not run or come to its
+    end, what to say of it; lacking: those of them whose build or device cannot run their execution; written: the
+    results files that hold anything of this run; judging: whether a target has shown something; known: the answers of
+    targets that an earlier run finished; answers: those of default executions, as soon as they are known.
     """
 
     targets: Sequence[Target]
@@ -60,8 +60,8 @@ class Run:
     lacking: set[str] = field(default_factory=set)
     stopped: bool = False
     judging: bool = False
-    known: Mapping[str, Dialect] = field(default_factory=dict)
-    dialects: dict[str, Future[Dialect | None]] = field(default_factory=dict)
+    known: Mapping[str, Answers] = field(default_factory=dict)
+    answers: dict[str, Future[Answers | None]] = field(default_factory=dict)
     written: Sequence[Path] = ()
 
     def start(self, executor: Executor, supplier: Executor, supply: Supply) -> Iterator[Record]:
@@ -69,10 +69,10 @@ class Run:
 
         supplier: where the environments are made.
         """
-        self.dialects = {target.name: Future() for target in self.targets if target.execution is None}
-        for name, dialect in self.known.items():
-            self.dialects[name] = Future()
-            self.dialects[name].set_result(dialect)
+        self.answers = {target.name: Future() for target in self.targets if target.execution is None}
+        for name, answers in self.known.items():
+            self.answers[name] = Future()
+            self.answers[name].set_result(answers)
         box: queue.Queue[Record | None] = queue.Queue()
 
         def work(target: Target, problem: str) -> None:
@@ -135,12 +135,12 @@ class Run:
             return
         counts: dict[str, int] = {}
         spent, announced = 0.0, False
-        for row in judged(driver, cases, prepared, base=lambda: self.default_dialect(target)):
+        for row in judged(driver, cases, prepared, base=lambda: self.of_default(target)):
             if self.stopped:
                 return
             self.judging = True
-            if driver.dialect is not None:
-                self.know(target, driver.dialect)
+            if driver.answers is not None:
+                self.know(target, driver.answers)
             if not announced:
                 announced = True
                 yield "target", {**about, **worker_facts(driver)}
@@ -160,21 +160,21 @@ class Run:
         yield "target-end", {"target": target.name, "counts": counts, **times}
         yield progress(target, "done", sum(counts.values()))
 
-    def know(self, target: Target, dialect: Dialect | None) -> None:
-        """Note the dialect of a target, for its other executions; the first that is noted counts."""
+    def know(self, target: Target, answers: Answers | None) -> None:
+        """Note the answers of a target, for its other executions; the first that are noted count."""
         with suppress(KeyError, InvalidStateError):
-            self.dialects[target.name].set_result(dialect)
+            self.answers[target.name].set_result(answers)
 
-    def default_dialect(self, target: Target) -> Dialect | None:
-        """Return the dialect of a target's default execution when it is known; None where it will not be."""
-        known = self.dialects.get(replace(target, execution=None).name)
+    def of_default(self, target: Target) -> Answers | None:
+        """Return the answers of a target's default execution when they are known; None where they will not be."""
+        known = self.answers.get(replace(target, execution=None).name)
         return None if known is None or self.stopped else known.result()
 
     def stop(self) -> None:
         """Kill every worker; no further verdict is given."""
         self.stopped = True
         self.selection.cancel()
-        for known in self.dialects.values():
+        for known in self.answers.values():
             with suppress(InvalidStateError):
                 known.set_result(None)
         for driver in self.drivers:

@@ -30,14 +30,13 @@ from rich.text import Text
 
 from bnspec.case import Case
 from bnspec.environments import find
-from bnspec.equivalence import answered
+from bnspec.equivalence import Answers, answers
 from bnspec.memo import Memo
 from bnspec.paths import mutants_folder
 from bnspec.provenance import provenance
 from bnspec.results import FINDINGS, Row, Writer
 from bnspec.rivals import Prepared
 from bnspec.runner import Driver, TargetFailed, Timeouts, judge, judged
-from bnspec.spec import Dialect
 from bnspec.suite import Needs, load_cases, with_axes
 from bnspec.summary import wide_console
 from bnspec.targets import Target
@@ -183,7 +182,7 @@ class SelfTest:
     variants: Mapping[str, str | None]
     frames: dict[str, bytes] = field(default_factory=dict)
     needs: Needs = field(default_factory=dict)
-    base: Dialect | None = None
+    base: Answers | None = None
 
     @classmethod
     def ready(cls) -> "SelfTest":
@@ -193,7 +192,7 @@ class SelfTest:
         base = next(one for one in implementations(BASE) if one.name == BASE)
         rows = self.rows(base)
         self.variants = {row.id: row.variant for row in rows}
-        self.base = answered(row.as_json() for row in rows)
+        self.base = answers(row.as_json() for row in rows)
         return self
 
     def rows(self, implementation: Implementation) -> list[Row]:

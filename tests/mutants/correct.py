@@ -48,7 +48,7 @@ class Correct(Executing, Arithmetic, Trainer):
     empty = "unchanged"
     epsilon_rule = "exact"
     nan_recovery = "never"
-    replicated = Replicated
+    Several = Replicated
     given = None  # the statistics of a batch of which this layer has a share
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
@@ -79,7 +79,7 @@ class Correct(Executing, Arithmetic, Trainer):
 
     @classmethod
     def replicas(cls):
-        return type("Replicas", (cls.replicated,), {"kind": cls})
+        return type("Replicas", (cls.Several,), {"kind": cls})
 
     # Calls
 

@@ -18,31 +18,31 @@ def of(**attributes):
 class Averaged(Correct):
     """Every share weighs the same; so do the moving statistics of layers that do not synchronise. DDP's gradients."""
 
-    replicated = of(moments="averaged", remaining="averaged", gradient="averaged")
+    Several = of(moments="averaged", remaining="averaged", gradient="averaged")
 
 
 class Local(Correct):
     """Synchronised in name alone; the first replica's statistics remain, and gradients are added up."""
 
-    stored_variance, replicated = "sample", of(moments="local", stored="local", remaining="first", gradient="summed")
+    stored_variance, Several = "sample", of(moments="local", stored="local", remaining="first", gradient="summed")
 
 
 class SampleOfAll(Correct):
     """N is that of all shares; who reads the statistics of layers that do not synchronise gets the first's."""
 
-    stored_variance, replicated = "sample", of(remaining="first-when-read")
+    stored_variance, Several = "sample", of(remaining="first-when-read")
 
 
 class AveragedWhenRead(Correct):
     """Who reads the statistics gets their mean."""
 
-    replicated = of(remaining="averaged-when-read")
+    Several = of(remaining="averaged-when-read")
 
 
 class NotTogether(Correct):
     """There are no replicas: they raise."""
 
-    replicated = of(moments="raises", remaining="raises")
+    Several = of(moments="raises", remaining="raises")
 
 
 # Wrong
@@ -53,7 +53,7 @@ class VariancesAveraged(Correct):
 
     fault, clause = "variances of the replicas averaged", TOGETHER
 
-    class replicated(Replicated):  # noqa: N801
+    class Several(Replicated):
         def together(self, own):
             parts = self.parts(own)
             mean, variance = (
@@ -68,7 +68,7 @@ class SecondUsesItsOwn(Correct):
 
     fault, clause = "replica 1 uses its own statistics", TOGETHER
 
-    class replicated(Replicated):  # noqa: N801
+    class Several(Replicated):
         def used(self, own, number):
             return own[number] if number == 1 else super().used(own, number)
 
@@ -78,7 +78,7 @@ class SecondStoresItsOwn(Correct):
 
     fault, clause = "replica 1 stores its own statistics", TOGETHER
 
-    class replicated(Replicated):  # noqa: N801
+    class Several(Replicated):
         def train(self, shares, masks=None, dys=None):
             before = self.layers[1].get_state()
             shown = super().train(shares, masks, dys)
@@ -94,7 +94,7 @@ class OwnCountStored(Correct):
     """N/(N − 1) of the share on the variance of all."""
 
     fault, clause = "N of the share in the stored estimator", ("replicas.stored-variance",)
-    stored_variance, replicated = "sample", of(stored="local")
+    stored_variance, Several = "sample", of(stored="local")
 
 
 class ReplicasCounted(Correct):
@@ -103,7 +103,7 @@ class ReplicasCounted(Correct):
     fault, clause = "N the number of replicas", ("replicas.stored-variance", "replicas.union")
     stored_variance = "sample"
 
-    class replicated(Replicated):  # noqa: N801
+    class Several(Replicated):
         def entering(self, own, number):
             return 0 * own[number].count + self.count
 
@@ -113,7 +113,7 @@ class GradientOfItsShare(Correct):
 
     fault, clause = "gradient without the other replicas' terms", ("replicas.union",)
 
-    class replicated(Replicated):  # noqa: N801
+    class Several(Replicated):
         def terms(self, found, number):
             return found[number].dscale, found[number].doffset
 
@@ -123,7 +123,7 @@ class GradientOverItsCount(Correct):
 
     fault, clause = "gradient divided by the share's N", ("replicas.union",)
 
-    class replicated(Replicated):  # noqa: N801
+    class Several(Replicated):
         def part_of_value(self, found, number):
             return super().part_of_value(found[number : number + 1], 0)
 
@@ -133,7 +133,7 @@ class ScaleGradientLeft(Correct):
 
     fault, clause = "scale gradient not reduced", ("replicas.gradient",)
 
-    class replicated(Replicated):  # noqa: N801
+    class Several(Replicated):
         gradient = "summed"
 
         def reduced(self, found, number):
@@ -146,7 +146,7 @@ class LastRemains(Correct):
 
     fault, clause = "the last replica's statistics remain", ("replicas.plain",)
 
-    class replicated(Replicated):  # noqa: N801
+    class Several(Replicated):
         def take_over(self):
             if self.trained and self.alone:
                 self.share_state(self.layers[-1].state)
@@ -157,7 +157,7 @@ class SynchronisedUnasked(Correct):
 
     fault, clause = "plain replicas synchronise", ("replicas.shares",)
 
-    class replicated(Replicated):  # noqa: N801
+    class Several(Replicated):
         def train(self, shares, masks=None, dys=None):
             self.synchronised = True
             return super().train(shares, masks, dys)

@@ -1,7 +1,7 @@
 """The results that the other tests take for granted are what the suite finds."""
 
+from bnspec.answers import frame, parse_facts
 from bnspec.case import Layer
-from bnspec.runner import frame, parse_facts
 from bnspec.worker.frames import Decoder
 from bnspec.worker.loop import run
 

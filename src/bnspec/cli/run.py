@@ -11,8 +11,8 @@ import click
 from bnspec.cli.shared import FILE, CannotDo, check_writable, choose_targets, cores, place, write_report
 
 if TYPE_CHECKING:
+    from bnspec.equivalence import Answers
     from bnspec.process import WorkerProcess
-    from bnspec.spec import Dialect
     from bnspec.targets import Target
 
 LONGEST_TIMEOUT = 86_400
@@ -78,7 +78,7 @@ def run_command(
     from bnspec.targets import files_of
 
     run = Run(left, Timeouts(case=timeout, first=max(180.0, timeout)), early, discard, large)
-    run.known = finished_dialects(chosen, left, stream)
+    run.known = finished_answers(chosen, left, stream)
     interrupted = False
     try:
         if left:
@@ -129,14 +129,14 @@ def unfinished(
     return left, before.counts
 
 
-def finished_dialects(chosen: Sequence["Target"], left: Sequence["Target"], stream: Path) -> dict[str, "Dialect"]:
-    """Return the dialects of the targets that an earlier run finished: other executions are held to them."""
-    from bnspec.equivalence import answered
+def finished_answers(chosen: Sequence["Target"], left: Sequence["Target"], stream: Path) -> dict[str, "Answers"]:
+    """Return the answers of the targets that an earlier run finished: other executions are held to them."""
+    from bnspec.equivalence import answers
     from bnspec.results import read
     from bnspec.targets import files_of
 
     files = files_of(stream, [target for target in chosen if target not in left])
-    return {name: answered(read(path).targets[name].rows.values()) for name, path in files.items()}
+    return {name: answers(read(path).targets[name].rows.values()) for name, path in files.items()}
 
 
 def start_early(targets: Sequence["Target"]) -> dict[str, "WorkerProcess"]:

@@ -9,7 +9,7 @@ from bnspec import history
 from bnspec.case import Case
 from bnspec.columns import columns
 from bnspec.compare.diff import Diff
-from bnspec.kernels import groups
+from bnspec.executions import groups
 from bnspec.report.accuracy import charts
 from bnspec.report.changes import changes_of, said
 from bnspec.report.choice import choice_of, script_data

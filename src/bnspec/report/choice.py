@@ -39,11 +39,11 @@ class Choice:
 def choice_of(lineages: Sequence[Lineage]) -> Choice:
     """Return the targets of some lineages, and which of them are shown at once."""
     columns = tuple(stop.column for lineage in lineages for stop in lineage.stops)
-    newest = {lineage.newest.column.name for lineage in lineages}
     # Other executions stand beside the default one in a section of their own.
-    newest = {name for name in newest if "@" not in name.partition("/")[2]} or newest
+    newest = [lineage.newest.column for lineage in lineages]
+    first = {column.name for column in newest if not column.asked} or {column.name for column in newest}
     few = len(columns) <= SIDE_BY_SIDE
-    return Choice(tuple(lineages), columns, tuple(n for n, c in enumerate(columns) if few or c.name in newest))
+    return Choice(tuple(lineages), columns, tuple(n for n, c in enumerate(columns) if few or c.name in first))
 
 
 def called(names: Iterable[str], lineages: Sequence[Lineage]) -> str:

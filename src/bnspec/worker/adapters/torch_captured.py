@@ -101,7 +101,7 @@ class Captured(Eager):
         """Return what is fixed in what is made for a call."""
         return self.module.training, tuple(x.shape), x.dtype
 
-    def prepare(self, x):
+    def make_ready(self, x):
         if self.kept is None and self.key(x) not in self.made:
             before = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
             self.made[self.key(x)] = self.make(x)
@@ -136,7 +136,7 @@ class Scripted(Captured):
         super().make(x)
         return torch.jit.script(self.module)
 
-    def prepare(self, x):
+    def make_ready(self, x):
         if self.kept is None:
             self.kept = self.make(x)
 

@@ -23,7 +23,7 @@ class Eager:
         """Return how many times this process has compiled or captured; None where it does neither."""
         return None
 
-    def prepare(self, x):
+    def make_ready(self, x):
         """Make ready for a call with x: what this does is no part of the call."""
 
     def __call__(self, x):

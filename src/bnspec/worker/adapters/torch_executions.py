@@ -3,6 +3,8 @@
 A process runs one execution: what it switches on stays on.
 """
 
+import importlib.util
+
 import torch
 
 from bnspec.worker.adapter import Unsupported
@@ -57,11 +59,8 @@ class Folded(Eager):
 
     @classmethod
     def lacking(cls, device):
-        try:
-            from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: F401
-        except ImportError:
-            return "this release of torch has no torch.nn.utils.fusion"
-        return ""
+        there = importlib.util.find_spec("torch.nn.utils.fusion")
+        return "" if there else "this release of torch has no torch.nn.utils.fusion"
 
     def __call__(self, x):
         from torch.nn.utils.fusion import fuse_conv_bn_eval

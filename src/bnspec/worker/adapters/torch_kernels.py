@@ -1,6 +1,7 @@
 """Executions of torch.nn that choose another kernel: layouts of memory, oneDNN, the switches of cuDNN."""
 
 import copy
+import importlib.util
 from contextlib import ExitStack
 
 import torch
@@ -55,9 +56,7 @@ class OneDNN(Eager):
     def lacking(cls, device):
         if device != "cpu":
             return "oneDNN computes on CPUs"
-        try:
-            import torch.utils.mkldnn  # noqa: F401
-        except ImportError:
+        if not importlib.util.find_spec("torch.utils.mkldnn"):
             return "this release of torch has no layers of oneDNN"
         return "" if has_onednn() else "this build of torch has no oneDNN"
 

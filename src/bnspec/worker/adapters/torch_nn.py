@@ -66,8 +66,8 @@ class TorchNN(AnyTorch):
             self.set_mode(mode, "parent")
         return self.run
 
-    def prepare(self, x):
-        self.run.prepare(x)
+    def make_ready(self, x):
+        self.run.make_ready(x)
 
     def arranged(self, x):
         return self.run.arranged(x)

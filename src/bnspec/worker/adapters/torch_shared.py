@@ -45,7 +45,7 @@ class AnyTorch(Adapter):
         x = self.arranged(x if isinstance(x, torch.Tensor) else self.tensor(x))
         # An integer has no gradient; whether the layer takes it is for the layer to say.
         x.requires_grad = record and x.is_floating_point()
-        self.prepare(x)
+        self.make_ready(x)
         with torch.set_grad_enabled(record):
             y = checkpoint(forward, x, **RECOMPUTE) if recompute else forward(x)
         self.recorded = x, y
@@ -55,7 +55,7 @@ class AnyTorch(Adapter):
         """Return an array as a tensor of the input's type."""
         return torch.tensor(x, dtype=self.input_type, device=self.device)
 
-    def prepare(self, x):
+    def make_ready(self, x):
         """Make ready for a call with x, in the mode that is set."""
 
     def arranged(self, x):

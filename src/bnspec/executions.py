@@ -12,11 +12,9 @@ from fnmatch import fnmatchcase
 
 from bnspec.columns import Column
 from bnspec.compare import merged
+from bnspec.equivalence import CLAUSE, answer
 from bnspec.paths import suite_folder
-from bnspec.results import ABSENT, FINDINGS, VERDICTS
-
-EQUIVALENCE = "execution.equivalence["
-"""Its rows repeat what the other rows say."""
+from bnspec.results import FINDINGS, VERDICTS
 
 
 @dataclass(frozen=True)
@@ -140,11 +138,8 @@ def disagreements(base: Column, column: Column) -> tuple[Disagreement, ...]:
     """Return what an execution answers otherwise than the default one, findings first."""
     found: dict[tuple[str, str, str, str | None], list[str]] = {}
     for id, row in column.rows.items():
-        before = base.rows.get(id)
-        if before is None or id.startswith(EQUIVALENCE) or {row["verdict"], before["verdict"]} & ABSENT:
-            continue
-        there, here = answer(before), answer(row)
-        if there != here:
+        there, here = answer(base.rows.get(id, {"verdict": "not-run"})), answer(row)
+        if there and here and there != here and not id.startswith(CLAUSE):  # which repeats what the others say
             why = cause(str(column.info.get("adapter")), execution_of(column), id)
             found.setdefault((id.partition("[")[0], there, here, why), []).append(id)
     listed = [
@@ -152,11 +147,6 @@ def disagreements(base: Column, column: Column) -> tuple[Disagreement, ...]:
         for (clause, there, here, why), ids in found.items()
     ]
     return tuple(sorted(listed, key=lambda one: (one.here not in FINDINGS, one.clause)))
-
-
-def answer(row: Mapping[str, object]) -> str:
-    """Return the variant of a row, or its verdict; what a framework documents makes no difference here."""
-    return str(row.get("variant") or row["verdict"])
 
 
 def places(ids: Iterable[str], column: Column) -> tuple[str, ...]:

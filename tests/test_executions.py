@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from bnspec import kernels
+from bnspec import executions
 from bnspec.columns import Column
-from bnspec.kernels import Cause, causes, groups
+from bnspec.executions import Cause, causes, groups
 
 
 def column(execution="", rows=None, **info):
@@ -71,7 +71,7 @@ def test_one_that_cannot_run_is_told_with_its_reason():
 
 def test_a_cause_explains_by_patterns_in_which_brackets_are_brackets(monkeypatch):
     cause = Cause(("a",), ("j*",), ("stats.timing[rank*",), "because")
-    monkeypatch.setattr(kernels, "causes", lambda: (cause,))
+    monkeypatch.setattr(executions, "causes", lambda: (cause,))
     jit = other(**{"stats.timing[rank2]": row("conforms", "backward"), "precision.bound[a]": row("conforms")})
     [group] = groups([BASE, jit])
     why = {one.clause: one.cause for one in group.executions[1].disagreements}
