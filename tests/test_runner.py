@@ -250,12 +250,12 @@ def test_workers_keep_what_jax_compiled_in_our_cache_but_where_the_user_says_oth
 
     def refused(command: Any, *, env: Any, **more: Any) -> None:
         given.append(env)
-        raise OSError
+        raise OSError("no process")
 
     monkeypatch.setattr("subprocess.Popen", refused)
     monkeypatch.setenv("BNSPEC_CACHE", str(tmp_path))
     monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="no process"):
         WorkerProcess(Path("python"), {})
     assert given[0]["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "jax")
     assert given[0]["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] == "1"

@@ -70,18 +70,19 @@ def twice(what, how, rank, axis):
         "statistics": (silently(train(x)), read("mean", "variance")),
         "gradient": (silently(train(x)), backward(dy)),
     }[what]
-    *before, shown = (silently(step) for step in steps)
+    *before, first = (silently(step) for step in steps)
     threads = ((set_threads(1),), (set_threads(2),)) if how == "threads" else ((), ())
-    program = (*threads[0], state, *before, shown, *threads[1], state, *before)
+    program = (*threads[0], state, *before, first, *threads[1], state, *before)
     number = len(threads[0]) + 1 + len(before)
     other = "thread-dependent" if how == "threads" else "run-dependent"
     return Case(
         clauses=("execution.determinism",),
         situation=f"{how}-{what}-{place(rank, axis)}",
-        layer=Layer(rank=rank, axis=axis, features=FEATURES),
-        program=(*program, like(number, shown)),
+        layer=Layer(rank=rank, axis=axis, features=FEATURES, momentum={"keep": 0.0}),
+        program=(*program, like(number, steps[-1])),
         rivals=({"execution.determinism": "same-bits"}, {"execution.determinism": other}),
-        why="64 channels of 2,048 values; the state is written anew, so that only the arithmetic can differ.",
+        why="64 channels of 2,048 values; the state is written anew, and nothing of an earlier "
+        "step is kept, so that only the arithmetic can differ.",
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bnspec.case import Array, Case
+from bnspec.case import Array, Case, Step
 from bnspec.expectation import Expectation, Expected
 from bnspec.reference.statistics import PART, Floats
 from bnspec.results import cut
@@ -125,7 +125,7 @@ class Judged:
         """Return what was judged in one step, right (ratio ≤ 1) or wrong."""
         key = (number, id(expected))
         if key not in self.seen:
-            found = step_differences(number, self.case.program[number].do, self.trace, expected)
+            found = step_differences(number, self.case.program[number], self.trace, expected)
             self.seen[key] = tuple(found)
         return self.seen[key]
 
@@ -145,10 +145,10 @@ def compare(case: Case, trace: Trace, expected: Sequence[Expectation]) -> Compar
     return Judged(case, trace).compare(expected)
 
 
-def step_differences(number: int, do: str, trace: Trace, expected: Expectation) -> Iterator[Difference]:
+def step_differences(number: int, step: Step, trace: Trace, expected: Expectation) -> Iterator[Difference]:
     """Yield one difference per thing that was judged in a step, right (ratio ≤ 1) or wrong."""
     shown = trace.steps[number] if number < len(trace.steps) else Shown(error=("NotShown", "no such step"))
-    where = f"step {number + 1} ({do})"
+    where = f"step {number + 1} ({step.do})"
     if expected.kind == "any":
         return
     if expected.kind in ("raises", "absent"):
@@ -164,10 +164,10 @@ def step_differences(number: int, do: str, trace: Trace, expected: Expectation) 
         said = cut(text, ERROR_TEXT)
         yield Difference(number, "error", "refused", np.inf, np.inf, f"{where}: raised {name}: {said}")
     elif expected.kind == "same":
-        for found in bit_differences(shown, trace.steps[expected.like]):
+        for found in bit_differences(shown, trace.steps[expected.like], step.asked):
             yield replace(found, step=number, text=f"{where}: {found.text} step {expected.like + 1}")
     elif expected.kind == "other":
-        kinds = {found.kind for found in bit_differences(shown, trace.steps[expected.like]) if found.ratio}
+        kinds = {d.kind for d in bit_differences(shown, trace.steps[expected.like], step.asked) if d.ratio}
         text = f"{where}: expected the arrays of step {expected.like + 1} with other bits"
         yield Difference(number, "bits", "number", 0.0 if kinds == {"number"} else np.inf, 0.0, text)
     else:
@@ -178,9 +178,11 @@ def step_differences(number: int, do: str, trace: Trace, expected: Expectation) 
                 yield replace(found, step=number, text=f"{where}: {found.text}")
 
 
-def bit_differences(shown: Shown, before: Shown) -> Iterator[Difference]:
-    """Yield one difference per array that an earlier step showed: equal, bit for bit, or not."""
+def bit_differences(shown: Shown, before: Shown, asked: Sequence[str] | None) -> Iterator[Difference]:
+    """Yield one difference per array that an earlier step showed, of those asked: equal, bit for bit, or not."""
     for name, old in before.arrays.items():
+        if asked is not None and name not in asked:
+            continue
         new = shown.arrays.get(name)
         if new is None or new.shape != old.shape or shown.dtype(name) != before.dtype(name):
             yield Difference(0, name, "shape", np.inf, np.inf, f"{name} is missing, or not of the shape and type of")

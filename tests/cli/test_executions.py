@@ -98,3 +98,11 @@ def test_the_layers_of_networks_are_asked_only_where_they_are_wanted(bnspec, tmp
         "holds results with --large, this run is without"
         in bnspec(*one[:2], "-o", "out.jsonl", "-k", one[3], "--resume").stderr
     )
+
+
+def test_a_layer_that_counts_its_steps_repeats_its_bits(bnspec, tmp_path):
+    own = f"{MUTANTS / 'correct.py'}:Correct"
+    done = bnspec("run", "numpy", "--adapter", own, "-k", "execution.determinism", "-o", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    [target] = read(tmp_path / "out.jsonl").targets.values()
+    assert {row["variant"] for row in target.rows.values()} == {"same-bits"}
