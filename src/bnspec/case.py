@@ -127,7 +127,7 @@ def capture(mode: str, x: Array) -> Step:
 
 
 def set_threads(count: int) -> Step:
-    """Let the framework compute with so many threads."""
+    """Let the framework compute with so many threads; the layer may be a fresh one from here on (worker/spares.py)."""
     return Step("set_threads", options={"count": count})
 
 

@@ -1,8 +1,12 @@
 """Wrong only in one execution, one layout, above one size, on one number of threads."""
 
+import os
+
 import numpy as np
 from arithmetic import rounded
 from correct import Correct
+
+from bnspec.worker.adapter import Adapter
 
 EVERYWHERE = ("forward.training", "forward.inference", "gradient.training", "stats.closed-form")
 
@@ -139,3 +143,11 @@ class ThreadDependent(Correct):
         part = values.shape[1] // 3
         mean = (values[:, :part].sum(axis=1) + values[:, part:].sum(axis=1)) / values.shape[1]
         return type(batch)(rounded(mean, "float32"), batch.variance, batch.count)
+
+
+class ProcessorDependent(ThreadDependent):
+    """A thread for every processor that the process may use, settled at the first computation."""
+
+    fault = "the bits depend on the number of processors"
+    set_threads = Adapter.set_threads
+    threads = property(lambda self: len(os.sched_getaffinity(0)))

@@ -84,7 +84,11 @@ class Adapter:
         raise self.unsupported("capture: every call runs the layer itself")
 
     def set_threads(self, count: int) -> None:
-        """Let the framework compute with so many threads."""
+        """Let the framework compute with so many threads.
+
+        Of an adapter that does not define it, what a program does after this step runs with a layer of its own in a
+        process that is bound to so many processors (spares.py).
+        """
         raise self.unsupported("number of threads that could change while it runs")
 
     def call(

@@ -1,5 +1,6 @@
 """The worker's main loop: take the pipes, load the adapter, run programs until the pipe closes."""
 
+import functools
 import importlib
 import importlib.util
 import json
@@ -13,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 import numpy as np
 
-from bnspec.worker import replicas
+from bnspec.worker import replicas, spares
 from bnspec.worker.adapter import Trainer, Unsupported
 from bnspec.worker.frames import BFLOAT16, TRAVELLING, Decoder, Frame, encode
 
@@ -36,8 +37,11 @@ def main(started: float) -> None:
     source, sink = take_pipes()
     frames = read_frames(source)
     hello, _ = next(frames)
+    spare = None
     try:
         adapter = load_adapter(hello["adapter"])
+        if spares.wanted(adapter, hello["device"]):
+            spare = spares.Spares(functools.partial(answer_frames, adapter, hello), (source, sink))
         ready = {"event": "ready", "import_seconds": time.perf_counter() - started}
         ready.update(describe(adapter), device=has_device(adapter, hello["device"]))
         ready["lacking"] = lacking(adapter, hello["device"]) if ready["device"] else {}
@@ -47,8 +51,20 @@ def main(started: float) -> None:
     send(sink, ready)
     for header, arrays in frames:
         send(sink, {"event": "started", "id": header["id"]})
-        answer, results = run(adapter, header, arrays, hello)
+        answer, results = run(adapter, header, arrays, hello, spare)
         send(sink, dict(answer, event="trace", id=header["id"]), results)
+
+
+def answer_frames(adapter: Any, hello: Mapping[str, Any], source: int, sink: int) -> None:
+    """Run the programs that come to a spare until the pipe closes; the first binds it to its processors."""
+    die_with_host()
+    bound = False
+    for header, arrays in read_frames(source):
+        if not bound:
+            spares.bind(header["threads"])
+            bound = True
+        answer, results = run(adapter, header, arrays, hello)
+        send(sink, answer, results)
 
 
 def die_with_host() -> None:
@@ -163,9 +179,9 @@ def installed_packages() -> Dict[str, str]:
 
 
 def run(
-    adapter: Any, job: Mapping[str, Any], arrays: List[Any], hello: Mapping[str, Any]
+    adapter: Any, job: Mapping[str, Any], arrays: List[Any], hello: Mapping[str, Any], spare: Any = None
 ) -> Tuple[Dict[str, Any], List[Any]]:
-    """Run one program; return the answer's header and its arrays."""
+    """Run one program; return the answer's header and its arrays. spare: who runs those that set the threads."""
     started = time.perf_counter()
     results = []  # type: List[Any]
     answer = {"status": "ran"}  # type: Dict[str, Any]
@@ -173,13 +189,15 @@ def run(
         if job.get("facts"):
             layer = build(adapter, job, hello)
             answer["facts"] = json.loads(json.dumps(layer.facts(), default=str))
+        elif spare is not None and spares.asked_by(job):
+            answer["steps"] = spare.run_steps(job, arrays, results)
         else:
             answer["steps"] = run_steps(adapter, job, arrays, hello, results)
     except Unsupported as why:
         answer = {"status": "unsupported", "reason": str(why)[:TEXT_LIMIT]}
     except replicas.Lost as lost:
         answer = {"status": lost.status, "reason": str(lost)[:TEXT_LIMIT]}
-    except AdapterFault as fault:
+    except (AdapterFault, spares.SpareFault) as fault:
         answer = {"status": "error", "reason": str(fault)[:TEXT_LIMIT]}
     except Exception as error:
         answer = {"status": "error", "reason": "%s: %s" % tuple(shown_error(error).values())}
