@@ -6,7 +6,7 @@ running statistics take their update *after* the output has been normalised, or 
 
 ε is 1e-3 against a variance near 1 and, where ε itself is in question, near 1/100, so that an ε outside the
 root, missing or ten times too large is hundreds of allowances away. Scale and offset differ per channel and
-are never 1 and 0.
+are never 1 and 0, but where that is the question.
 """
 
 import numpy as np
@@ -79,6 +79,21 @@ def rewritten(rank, axis):
     )
 
 
+def no_scale(ask, clause, rank, axis):
+    """A channel with a scale of 0, as initialisers of residual branches have it, beside a negative and a positive one."""
+    return Case(
+        clauses=(clause,),
+        situation=f"scale0-{place(rank, axis)}",
+        layer=Layer(rank=rank, axis=axis),
+        program=(
+            state(3, "mean", "variance", "offset"),
+            write(scale=channels(3, 0.0, -0.5, 2.0)),
+            ask(batch(shape(rank, axis, 3), axis, seed=48)),
+        ),
+        why="Scales of 0, −0.5 and 2: what divides by a scale, or folds it into another factor, shows.",
+    )
+
+
 def epsilon(value, situation):
     return Case(
         clauses=("forward.inference",),
@@ -92,13 +107,13 @@ def epsilon(value, situation):
     )
 
 
-def affine(scale, offset, situation):
+def affine(scale, offset, situation, rank=2, axis=-1):
     names = [name for name, has in (("scale", scale), ("offset", offset)) if has]
-    x = batch(shape(2, -1, 3), -1, seed=34)
+    x = batch(shape(rank, axis, 3), axis, seed=34)
     return Case(
         clauses=("forward.affine",),
         situation=situation,
-        layer=Layer(scale=scale, offset=offset),
+        layer=Layer(rank=rank, axis=axis, scale=scale, offset=offset),
         program=(state(3, "mean", "variance", *names), infer(x), train(x), read()),
         why="Each parameter alone and neither: the output, the statistics and the state that is left.",
     )
@@ -228,6 +243,10 @@ CASES = (
     affine(False, True, "offset-only"),
     affine(True, False, "scale-only"),
     affine(False, False, "neither"),
+    affine(False, False, "neither-rank4-last", 4, -1),
+    affine(False, False, "neither-rank4-first", 4, 1),
+    *(no_scale(infer, "forward.inference", rank, axis) for rank, axis in MAIN),
+    *(no_scale(train, "forward.training", rank, axis) for rank, axis in MAIN),
     *(batch_size(samples, rank, axis) for samples in (1, 2, 4, 256) for rank, axis in ((3, -1), (4, -1), (4, 1))),
     *(count(features, 4, 1) for features in (1, 3, 64, 1025, 4096)),
     *(count(features, *at) for features in (1, 64, 1025, 4096) for at in ((2, -1), (4, -1))),

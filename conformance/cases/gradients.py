@@ -48,6 +48,18 @@ def training(rank, axis):
     )
 
 
+def no_scale(rank, axis):
+    x, dy = data(rank, axis)
+    return Case(
+        clauses=("gradient.training",),
+        situation=f"scale0-{place(rank, axis)}",
+        layer=Layer(rank=rank, axis=axis),
+        program=(write(scale=channels(3, 0.0, -0.5, 2.0)), silently(train(x)), backward(dy)),
+        why="A scale of 0, as initialisers of residual branches have it: dx is 0, the gradient by the scale is not; "
+        "what recovers x̂ from y ÷ scale has lost it.",
+    )
+
+
 def without(scale, offset, situation):
     x, dy = data(2, -1)
     return Case(
@@ -76,6 +88,7 @@ MAIN = ((2, -1), (4, -1), (4, 1))
 CASES = (
     *(statistics(rank, axis) for rank, axis in MAIN),
     *(training(rank, axis) for rank, axis in PLACES),
+    *(no_scale(rank, axis) for rank, axis in MAIN),
     without(False, False, "neither"),
     without(True, False, "scale-only"),
     without(False, True, "offset-only"),

@@ -3,8 +3,6 @@
 import os
 import time
 
-import numpy as np
-
 from bnspec.worker.adapters.reference import Reference
 
 WORKER = os.getpid()
@@ -14,7 +12,8 @@ class OneForEveryProcessor(Reference):
     """What it returns tells how many there are."""
 
     def call(self, mode, x, **options):
-        return np.float32(len(os.sched_getaffinity(0))) + 0 * super().call(mode, x, **options)
+        y = super().call(mode, x, **options)
+        return y + len(os.sched_getaffinity(0)) if mode == "train" else y
 
 
 class Same(Reference):

@@ -242,3 +242,12 @@ class StatisticsOfTheOutput(Correct):
         clipped = np.clip(values, batch.mean[:, None] - limit, batch.mean[:, None] + limit)
         again = super().statistics(clipped, weights)
         return Batch(again.mean, again.variance, batch.count)
+
+
+class ScaleOfZeroIgnored(Correct):
+    """A scale of 0 is taken for none: `scale or 1`."""
+
+    fault, clause = "a scale of 0 counts as 1", ("forward.training", "forward.inference")
+
+    def normalise(self, values, mean, variance, scale, offset):
+        return super().normalise(values, mean, variance, np.where(scale == 0, 1, scale), offset)

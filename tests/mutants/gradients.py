@@ -129,3 +129,13 @@ class ScaleGradientDropped(Correct):
     def gradients(self, call, dy, scale):
         dx, dscale, doffset = super().gradients(call, dy, scale)
         return dx, dscale * self.layer["offset"], doffset
+
+
+class NormalisedFromOutput(Correct):
+    """The normalised x is recovered from what was scaled, which a scale of 0 has lost: 0 ÷ 0 is taken for 0."""
+
+    fault, clause = "scale gradient of 0 where the scale is 0", ("gradient.training",)
+
+    def gradients(self, call, dy, scale):
+        dx, dscale, doffset = super().gradients(call, dy, scale)
+        return dx, np.where(scale == 0, 0, dscale), doffset
