@@ -15,6 +15,7 @@ from bnspec.case import PLACES, Case, Layer, infer, place, read, silently, train
 from bnspec.data import batch, channels, shape
 
 SCALE, OFFSET = (1.5, -0.5, 2.0), (0.25, -1.0, 0.5)
+PARAMETERS = {"offset-only": (False, True), "scale-only": (True, False), "neither": (False, False)}
 MEAN, VARIANCE = (0.5, -0.25, 1.0), (2.0, 0.5, 0.01)
 
 
@@ -80,7 +81,7 @@ def rewritten(rank, axis):
 
 
 def no_scale(ask, clause, rank, axis):
-    """A channel with a scale of 0, as initialisers of residual branches have it, beside a negative and a positive one."""
+    """A channel with a scale of 0, as residual branches start with, beside a negative and a positive one."""
     return Case(
         clauses=(clause,),
         situation=f"scale0-{place(rank, axis)}",
@@ -107,15 +108,26 @@ def epsilon(value, situation):
     )
 
 
-def affine(scale, offset, situation, rank=2, axis=-1):
+def affine(scale, offset, situation):
     names = [name for name, has in (("scale", scale), ("offset", offset)) if has]
-    x = batch(shape(rank, axis, 3), axis, seed=34)
+    x = batch(shape(2, -1, 3), -1, seed=34)
     return Case(
         clauses=("forward.affine",),
         situation=situation,
-        layer=Layer(rank=rank, axis=axis, scale=scale, offset=offset),
+        layer=Layer(scale=scale, offset=offset),
         program=(state(3, "mean", "variance", *names), infer(x), train(x), read()),
         why="Each parameter alone and neither: the output, the statistics and the state that is left.",
+    )
+
+
+def affine_inference(scale, offset, situation, rank, axis):
+    names = [name for name, has in (("scale", scale), ("offset", offset)) if has]
+    return Case(
+        clauses=("forward.affine",),
+        situation=f"{situation}-infer-{place(rank, axis)}",
+        layer=Layer(rank=rank, axis=axis, scale=scale, offset=offset),
+        program=(state(3, "mean", "variance", *names), infer(batch(shape(rank, axis, 3), axis, seed=34))),
+        why="Each parameter alone and neither in inference: what is folded takes the missing one for 1 or 0.",
     )
 
 
@@ -240,11 +252,8 @@ CASES = (
     *(inference(rank, axis) for rank, axis in PLACES),
     *(rewritten(rank, axis) for rank, axis in MAIN),
     *(epsilon(value, f"epsilon{value:g}") for value in (1e-3, 1e-5, 1e-7)),
-    affine(False, True, "offset-only"),
-    affine(True, False, "scale-only"),
-    affine(False, False, "neither"),
-    affine(False, False, "neither-rank4-last", 4, -1),
-    affine(False, False, "neither-rank4-first", 4, 1),
+    *(affine(*has, name) for name, has in PARAMETERS.items()),
+    *(affine_inference(*has, name, 4, axis) for name, has in PARAMETERS.items() for axis in (-1, 1)),
     *(no_scale(infer, "forward.inference", rank, axis) for rank, axis in MAIN),
     *(no_scale(train, "forward.training", rank, axis) for rank, axis in MAIN),
     *(batch_size(samples, rank, axis) for samples in (1, 2, 4, 256) for rank, axis in ((3, -1), (4, -1), (4, 1))),
