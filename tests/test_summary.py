@@ -26,3 +26,15 @@ def test_every_target_has_its_counts_and_few_are_shown_side_by_side(capsys, coun
     output = capsys.readouterr().out
     assert output.count(": 1 conforms") == count
     assert ("How they differ" in output) == (count <= SIDE_BY_SIDE)
+
+
+def test_what_was_not_run_says_why_once_for_each_reason(capsys):
+    file = results(0)
+    (target,) = file.targets.values()
+    said = {"a[1]": "memory was out: x", "a[2]": "memory was out: x", "b[1]": "the worker was stopped"}
+    rows = {id: {"target": "t", "id": id, "verdict": "not-run", "message": text} for id, text in said.items()}
+    shown = Results(file.source, RUN, {"t": TargetResults(target.info, {**target.rows, **rows}, True)}, True)
+    assert print_summary([shown]) == 0
+    output = capsys.readouterr().out
+    assert "1 conforms, 3 not-run" in output
+    assert "  not-run a[1] and 1 more: memory was out: x\n  not-run b[1]: the worker was stopped\n" in output

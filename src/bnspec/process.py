@@ -164,6 +164,8 @@ def describe_exit(code: int) -> str:
     """Say how a process ended."""
     if code >= 0:
         return f"exited with status {code}"
+    if code == -signal.SIGKILL:
+        return "killed by SIGKILL, as the system does where memory is out"
     try:
         return f"killed by {signal.Signals(-code).name}"
     except ValueError:

@@ -16,7 +16,7 @@ from bnspec.report.inline import command
 from bnspec.report.model import matrix
 from bnspec.report.variants import table_of
 from bnspec.report.words import findings
-from bnspec.results import VERDICTS, Results
+from bnspec.results import VERDICTS, Results, cut
 
 SHOWN_FINDINGS = 12
 SHOWN_MESSAGE = 240
@@ -40,16 +40,27 @@ def print_summary(files: Sequence[Results]) -> int:
         total += sum(len(finding.ids) for finding in found)
         for finding in found[:SHOWN_FINDINGS]:
             more = f" and {len(finding.ids) - 1} more" if len(finding.ids) > 1 else ""
-            text = f"{finding.message[:SHOWN_MESSAGE]}…" if len(finding.message) > SHOWN_MESSAGE else finding.message
-            console.print(Text(f"  {finding.verdict} {finding.example}{more}: {text}"))
+            console.print(Text(f"  {finding.verdict} {finding.example}{more}: {cut(finding.message, SHOWN_MESSAGE)}"))
         if len(found) > SHOWN_FINDINGS:
             console.print(Text(f"  … and {len(found) - SHOWN_FINDINGS} more clauses with findings: see the report"))
+        for reason, ids in not_run(column.rows).items():
+            more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+            console.print(Text(f"  not-run {ids[0]}{more}: {cut(reason, SHOWN_MESSAGE)}"))
         if found:
             console.print(Text(f"  again: {command(column)} -k '{found[0].example}'"))
     ran = [column for column in shown if column.rows]
     if len(ran) <= SIDE_BY_SIDE:
         print_variants(ran)
     return total
+
+
+def not_run(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the ids that were not run, by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for id, row in rows.items():
+        if row["verdict"] == "not-run":
+            reasons.setdefault(str(row.get("message") or "no reason is given"), []).append(id)
+    return reasons
 
 
 def print_variants(shown: Sequence[Column]) -> None:

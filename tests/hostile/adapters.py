@@ -331,3 +331,16 @@ def leave_mark(text):
         with open(path + ".new", "w") as file:
             file.write(text)
         os.rename(path + ".new", path)
+
+
+# Memory
+
+
+class HasNoMemory(Hostile):
+    def strike(self, y):
+        return np.zeros((1 << 40, 1 << 20), np.float32)
+
+
+class HasNoMemoryOnTheDevice(Hostile):
+    def strike(self, y):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")

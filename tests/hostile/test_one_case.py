@@ -42,6 +42,8 @@ CLEARLY_LESS_THAN_FOR_EVER = 30
         ("Raises", "refuses", "raised RuntimeError: no kernel"),
         ("RaisesAtConstruction", "refuses", "raised ValueError: epsilon is too small"),
         ("RaisesInItsOwnLines", "error", "KeyError at adapters.py"),
+        ("HasNoMemory", "not-run", "memory was out: "),
+        ("HasNoMemoryOnTheDevice", "not-run", "memory was out: RuntimeError: CUDA out of memory. Tried"),
         ("TakesNoMode", "error", "takes 1 positional argument but 2 were given"),
     ],
 )

@@ -18,7 +18,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from bnspec.worker.adapter import Arrays, Unsupported
 from bnspec.worker.frames import BrokenFrame, Decoder, encode
-from bnspec.worker.replicas import Lost, Replicas
+from bnspec.worker.lost import Lost
+from bnspec.worker.replicas import Replicas
 
 BOOTSTRAP = (
     "import sys, types; m = types.ModuleType('bnspec'); m.__path__ = [sys.argv[1]]; sys.modules['bnspec'] = m; "

@@ -17,6 +17,7 @@ import numpy as np
 from bnspec.worker import replicas, spares
 from bnspec.worker.adapter import Trainer, Unsupported
 from bnspec.worker.frames import BFLOAT16, TRAVELLING, Decoder, Frame, encode
+from bnspec.worker.lost import Lost, check_memory
 
 OURS = (NameError, AttributeError, ImportError, LookupError)
 """Raised in the adapter's own lines, these are faults of the adapter, not observations."""
@@ -195,7 +196,7 @@ def run(
             answer["steps"] = run_steps(adapter, job, arrays, hello, results)
     except Unsupported as why:
         answer = {"status": "unsupported", "reason": str(why)[:TEXT_LIMIT]}
-    except replicas.Lost as lost:
+    except Lost as lost:
         answer = {"status": lost.status, "reason": str(lost)[:TEXT_LIMIT]}
     except (AdapterFault, spares.SpareFault) as fault:
         answer = {"status": "error", "reason": str(fault)[:TEXT_LIMIT]}
@@ -227,9 +228,10 @@ def run_steps(
     steps = job["steps"]
     try:
         layer = build(adapter, job, hello)
-    except (Unsupported, replicas.Lost):
+    except (Unsupported, Lost):
         raise
     except Exception as error:
+        check_memory(error)
         check_fault(adapter, error)
         return [{"error": shown_error(error)} for _ in steps]
     shown = []  # type: List[Dict[str, Any]]
@@ -239,9 +241,10 @@ def run_steps(
         try:
             given_back = perform(layer, step["do"], given, dict(step["options"]), kept)
             shown.append({"arrays": keep_results(given_back, results)})
-        except (Unsupported, replicas.Lost):
+        except (Unsupported, Lost):
             raise
         except Exception as error:
+            check_memory(error)
             check_fault(type(layer), error)
             shown.append({"error": shown_error(error)})
     return shown

@@ -12,14 +12,6 @@ STEPS = ("train_shares", "infer_shares", "get_shares")
 """Steps that replicas alone can do; they also take `set_state`."""
 
 
-class Lost(Exception):  # noqa: N818 - it says what became of them
-    """Processes of the worker's own that gave no answer: status `timeout`, `crash` or `not-run`, and the reason."""
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
 class Replicas:
     """Several replicas of one layer, each of which is given a share of the batch. Translate, calculate nothing.
 

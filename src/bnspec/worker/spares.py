@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from bnspec.worker.adapter import Adapter, Unsupported
 from bnspec.worker.frames import BrokenFrame, Decoder, Frame, encode
-from bnspec.worker.replicas import Lost
+from bnspec.worker.lost import Lost
 
 SPARES = 2
 """So many numbers of processors can be asked for."""
@@ -39,10 +39,13 @@ class Spares:
         shown = []  # type: List[Dict[str, Any]]
         for count, steps in parts(job["steps"]):
             answer, found = self.ask(count, dict(job, steps=steps, threads=count), arrays)
-            if answer.get("status") == "unsupported":
-                raise Unsupported(str(answer.get("reason")))
-            if answer.get("status") != "ran":
-                raise SpareFault(str(answer.get("reason")))
+            status, reason = str(answer.get("status")), str(answer.get("reason"))
+            if status == "unsupported":
+                raise Unsupported(reason)
+            if status == "not-run":
+                raise Lost(status, reason)
+            if status != "ran":
+                raise SpareFault(reason)
             shown.append({"arrays": {}})
             for step in answer["steps"]:
                 here = {name: len(results) + place for name, place in step.get("arrays", {}).items()}
