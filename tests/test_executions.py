@@ -70,14 +70,16 @@ def test_one_that_cannot_run_is_told_with_its_reason():
 
 
 def test_a_cause_explains_by_patterns_in_which_brackets_are_brackets(monkeypatch):
-    cause = Cause(("a",), ("j*",), ("stats.timing[rank*",), "because")
+    cause = Cause(("a",), ("j*",), ("stats.timing[rank*",), ("backward",), "because")
     monkeypatch.setattr(executions, "causes", lambda: (cause,))
     jit = other(**{"stats.timing[rank2]": row("conforms", "backward"), "precision.bound[a]": row("conforms")})
     [group] = groups([BASE, jit])
     why = {one.clause: one.cause for one in group.executions[1].disagreements}
     assert why == {"stats.timing": "because", "precision.bound": None}
-    assert not cause.explains("a", "eager", "stats.timing[rank2]")
+    assert cause.explains("a", "jit", "stats.timing[rank2]", "backward")
+    assert not cause.explains("a", "eager", "stats.timing[rank2]", "backward")
+    assert not cause.explains("a", "jit", "stats.timing[rank2]", "violates"), "it explains one answer, not every other"
 
 
 def test_the_causes_are_whole():
-    assert all(one.text and one.adapters and one.executions and one.ids for one in causes())
+    assert all(one.text and one.adapters and one.executions and one.ids and one.answers for one in causes())

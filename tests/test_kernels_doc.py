@@ -23,8 +23,8 @@ def tool():
 
 @pytest.fixture(scope="module")
 def committed(tool):
-    """The committed results: of executions, and of every version."""
-    return tool.columns_in(tool.RESULTS), tool.columns_in(tool.MATRIX)
+    """The committed results: of executions, of every version, of the layers of real networks."""
+    return tool.columns_in(tool.RESULTS), tool.columns_in(tool.MATRIX), tool.columns_in(tool.LARGE)
 
 
 def test_the_document_is_made_from_the_committed_results(tool, committed):

@@ -1,18 +1,21 @@
 """Write docs/kernels.md from results: what executions and replicas answer, and why.
 
-uv run python tools/kernels.py                   write it from reports/kernels, and of replicas reports/results
+uv run python tools/kernels.py                   write it from reports/kernels, reports/large (the layers of real
+                                                 networks), and of replicas reports/results
 uv run python tools/kernels.py RESULTS OUTPUT    from another folder of results, to another file
 uv run python tools/kernels.py --check           exit 1 where it differs from what stands there
 
 The causes are those of conformance/causes.toml; one that explains nothing is an error.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bnspec.columns import Column, columns
-from bnspec.executions import Disagreement, Execution, Group, cause, causes, groups
+from bnspec.equivalence import answer
+from bnspec.executions import Disagreement, Execution, Group, cause, causes, fits, groups
 from bnspec.report.accuracy import Chart, charts
 from bnspec.report.variants import parts, situations_of
 from bnspec.results import VERDICTS, read
@@ -22,6 +25,9 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "kernels.md"
 RESULTS = ROOT / "reports" / "kernels"
 MATRIX = ROOT / "reports" / "results"
+LARGE = ROOT / "reports" / "large"
+LAYER = re.compile(r"precision\.bound\[layer(\d+x\d+)x\d+-(?:(\w+)-mixed-)?rank4-(first|last)\]")
+TYPES = ("float32", "float16", "bfloat16")
 MESSAGE = 260
 """So many characters of a message are shown."""
 
@@ -37,8 +43,12 @@ source or found by hand; what has no cause yet says **unexplained**.
 """
 
 
-def page(shown: Sequence[Column], every_version: Sequence[Column]) -> str:
-    """Return the page. every_version: the targets of the whole matrix, which answer about replicas as well."""
+def page(shown: Sequence[Column], every_version: Sequence[Column], large: Sequence[Column]) -> str:
+    """Return the page.
+
+    every_version: the targets of the whole matrix, which answer about replicas as well; large: targets that were
+    asked about the layers of real networks.
+    """
     found = groups(shown)
     every = [one for group in found for execution in group.ran for one in execution.disagreements]
     open_ones = [one for one in every if one.cause is None]
@@ -47,7 +57,7 @@ def page(shown: Sequence[Column], every_version: Sequence[Column]) -> str:
         f"the default execution, {len(every) - len(open_ones)} explained, {len(open_ones)} unexplained.\n"
     )
     chapters = [chapter(group) for group in found]
-    ends = captured(found), determinism(found), replicas(every_version), accuracy(charts(shown))
+    ends = captured(found), determinism(found), networks(large), replicas(every_version), accuracy(charts(shown))
     return "\n".join([INTRODUCTION, sentence, *chapters, *ends])
 
 
@@ -100,18 +110,23 @@ def captured(found: Sequence[Group]) -> str:
         for one in group.ran:
             if any(one.column.variants(axis) for axis in CAPTURED):
                 answers = [", ".join(map(str, parts(situations_of(one.column, axis)))) for axis in CAPTURED]
-                why = " ".join(dict.fromkeys(text for _, text in explained(one)))
+                why = " ".join(dict.fromkeys(text for _, _, text in explained(one)))
                 lines.append(f"| {group.title} | `{one.name}` | {' | '.join(answers)} | {why} |")
     return "\n".join([*lines, ""])
 
 
-def explained(execution: Execution) -> Iterator[tuple[str, str]]:
-    """Yield the ids of an execution about what is captured that have a cause, and that."""
-    for id in execution.column.rows:
-        if id.startswith(CAPTURED):
-            why = cause(str(execution.column.info.get("adapter")), execution.name, id)
-            if why:
-                yield id, why
+def explained(execution: Execution) -> Iterator[tuple[str, str, str]]:
+    """Yield the ids of an execution about what is captured that have a cause, with the answer and that."""
+    for id, row in execution.column.rows.items():
+        said = answer(row) if id.startswith(CAPTURED) else None
+        why = said and reason(execution.column, id, said)
+        if said and why:
+            yield id, said, why
+
+
+def reason(column: Column, id: str, said: str) -> str | None:
+    """Return the cause of what a target answers to one question, where it is known."""
+    return cause(str(column.info.get("adapter")), str(column.info.get("execution")), id, said)
 
 
 def determinism(found: Sequence[Group]) -> str:
@@ -129,6 +144,42 @@ def bits(column: Column, how: str) -> str:
     """Return what an execution answers to being run again in one way; empty where it has no words for it."""
     rows = {s: row for s, row in situations_of(column, "execution.determinism").items() if s.startswith(f"{how}-")}
     return ", ".join(map(str, parts(rows))) if any(row.get("variant") for row in rows.values()) else ""
+
+
+def networks(shown: Iterable[Column]) -> str:
+    """Return how the layers of real networks come out, and why where they are imprecise."""
+    lines = ["## The layers of ResNet-50, MobileNetV2 and EfficientNet-B0 at batch 32", ""]
+    lines += [
+        "Training output and statistics, up to 38 million values, halves with float32 parameters: how many layers"
+    ]
+    lines += ["conform, and the worst error in allowances of the best class.", ""]
+    lines += [f"| target | channels | {' | '.join(TYPES)} |", "|---|---|---|---|---|"]
+    notes: dict[str, list[str]] = {}
+    for column in shown:
+        cells: dict[tuple[str, str], list[tuple[str, Mapping[str, object]]]] = {}
+        for id, row in column.rows.items():
+            if (found := LAYER.fullmatch(id)) and row["verdict"] != "unsupported":
+                cells.setdefault((found[3], found[2] or "float32"), []).append((found[1], row))
+                if row["verdict"] != "conforms":
+                    why = reason(column, id, str(row["verdict"])) or "**Unexplained.**"
+                    notes.setdefault(why, []).append(f"{column.title}, `{id}`: {short(str(row.get('message')))}")
+        for place in dict.fromkeys(place for place, _ in cells):
+            told_of = [layers(cells.get((place, kind), [])) for kind in TYPES]
+            lines.append(f"| {column.title} | {place} | {' | '.join(told_of)} |")
+    lines.append("")
+    for why, places in notes.items():
+        more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
+        lines += [f"- {why}", f"  - {places[0]}{more}"]
+    return "\n".join([*lines, ""])
+
+
+def layers(rows: Sequence[tuple[str, Mapping[str, object]]]) -> str:
+    """Return a cell: the verdicts on some layers, and the worst ratio of them with its shape."""
+    counts = {verdict: sum(row["verdict"] == verdict for _, row in rows) for verdict in VERDICTS}
+    told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
+    ratios = [(float(str(row.get("best", row.get("ratio")))), shape) for shape, row in rows if row.get("ratio")]
+    worst, shape = max(ratios, default=(0.0, ""))
+    return f"{told}; {worst:.2g} at {shape}" if ratios else told or "–"
 
 
 def replicas(shown: Iterable[Column]) -> str:
@@ -158,7 +209,7 @@ def unexplained(column: Column) -> Iterator[tuple[str, Mapping[str, object], str
     """Yield the findings of a target about replicas, with the cause where it is known."""
     for id, row in column.rows.items():
         if id.startswith("replicas.") and row["verdict"] in ("violates", "crash", "timeout", "error"):
-            yield id, row, cause(str(column.info.get("adapter")), str(column.info.get("execution")), id)
+            yield id, row, reason(column, id, str(row["verdict"]))
 
 
 def short(message: str) -> str:
@@ -183,12 +234,35 @@ def accuracy(pictures: Iterable[Chart]) -> str:
     return "\n".join(lines)
 
 
-def idle(shown: Sequence[Column], every_version: Sequence[Column]) -> list[str]:
-    """Return the causes that explain nothing."""
-    used = {one.cause for group in groups(shown) for execution in group.ran for one in execution.disagreements}
-    used |= {why for group in groups(shown) for one in group.ran for _, why in explained(one)}
-    used |= {why for column in every_version for _, _, why in unexplained(column)}
-    return [one.text for one in causes() if one.text not in used]
+def idle(shown: Sequence[Column], every_version: Sequence[Column], large: Sequence[Column]) -> list[str]:
+    """Return the patterns and answers of causes that explain nothing."""
+    used: set[tuple[str, str]] = set()
+
+    def note(column: Column, ids: Iterable[str], answer: str, why: str | None) -> None:
+        about = str(column.info.get("adapter")), str(column.info.get("execution"))
+        for one in causes():
+            if one.text == why:
+                lists = zip((*about, *ids), (one.adapters, one.executions, *[one.ids for _ in ids]), strict=True)
+                used.update((why, pattern) for name, known in lists for pattern in known if fits(name, pattern))
+                used.add((why, answer))
+
+    for execution in (execution for group in groups(shown) for execution in group.ran):
+        for one in execution.disagreements:
+            note(execution.column, one.ids, one.here, one.cause)
+        for id, said, why in explained(execution):
+            note(execution.column, [id], said, why)
+    for column in every_version:
+        for id, row, why in unexplained(column):
+            note(column, [id], str(row["verdict"]), why)
+    for column in large:
+        for id, row in column.rows.items():
+            note(column, [id], str(row["verdict"]), reason(column, id, str(row["verdict"])))
+    return [
+        f"{pattern!r} of the cause “{short(one.text)}”"
+        for one in causes()
+        for pattern in (*one.adapters, *one.executions, *one.ids, *one.answers)
+        if (one.text, pattern) not in used
+    ]
 
 
 def columns_in(folder: Path) -> tuple[Column, ...]:
@@ -198,12 +272,12 @@ def columns_in(folder: Path) -> tuple[Column, ...]:
 
 def main() -> None:
     """Write or check."""
-    given = [Path(argument) for argument in sys.argv[1:] if not argument.startswith("--")]
-    folder, target = given or (RESULTS, PAGE)
-    shown, every_version = columns_in(folder), columns_in(MATRIX)
-    if unused := idle(shown, every_version):
+    asked = [Path(argument) for argument in sys.argv[1:] if not argument.startswith("--")]
+    folder, target = asked or (RESULTS, PAGE)
+    given = columns_in(folder), columns_in(MATRIX), columns_in(LARGE)
+    if unused := idle(*given):
         raise SystemExit("\n".join(f"conformance/causes.toml explains nothing with: {text}" for text in unused))
-    new = page(shown, every_version)
+    new = page(*given)
     if "--check" in sys.argv:
         if target.read_text("utf-8") != new:
             raise SystemExit(f"{target} is not what the results say; run: uv run python tools/kernels.py")

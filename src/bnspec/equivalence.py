@@ -42,7 +42,7 @@ def equivalence(case: Case, own: Answers, base: Answers | None, *, default: bool
     if default:
         return row(case, "unsupported", "this is the execution that the others are held to")
     if base is None:
-        return row(case, "not-run", "the default execution was not run beside it; --execution all runs every one")
+        return row(case, "not-run", "the default execution was not run beside it; name it with --execution too")
     asked = [id for id in own if id in base and family(id) == case.situation]
     if not asked:
         return row(case, "unsupported", "no axis of this family has an answer in both executions")

@@ -21,21 +21,26 @@ from bnspec.results import FINDINGS, VERDICTS
 class Cause:
     """Why an execution answers otherwise.
 
-    adapters, executions, ids: patterns of what it explains (`fnmatch`); text: in a sentence or two, with the number
-    that was measured and where it stands in the source.
+    adapters, executions, ids: patterns of where it explains something (`fnmatch`); answers: the variants and verdicts
+    that it explains there, and no others; text: in a sentence or two, with the number that was measured and where it
+    stands in the source.
     """
 
     adapters: tuple[str, ...]
     executions: tuple[str, ...]
     ids: tuple[str, ...]
+    answers: tuple[str, ...]
     text: str
 
-    def explains(self, adapter: str, execution: str, id: str) -> bool:
-        """Whether it is about this row."""
+    def explains(self, adapter: str, execution: str, id: str, answer: str) -> bool:
+        """Whether it is about this answer."""
         asked = ((adapter, self.adapters), (execution, self.executions), (id, self.ids))
-        return all(
-            any(fnmatchcase(name.replace("[", "("), p.replace("[", "(")) for p in known) for name, known in asked
-        )
+        return answer in self.answers and all(any(fits(name, p) for p in known) for name, known in asked)
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Whether a name is as a pattern says, in which brackets are brackets."""
+    return fnmatchcase(name.replace("[", "("), pattern.replace("[", "("))
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ def disagreements(base: Column, column: Column) -> tuple[Disagreement, ...]:
     for id, row in column.rows.items():
         there, here = answer(base.rows.get(id, {"verdict": "not-run"})), answer(row)
         if there and here and there != here and not id.startswith(CLAUSE):  # which repeats what the others say
-            why = cause(str(column.info.get("adapter")), execution_of(column), id)
+            why = cause(str(column.info.get("adapter")), execution_of(column), id, here)
             found.setdefault((id.partition("[")[0], there, here, why), []).append(id)
     listed = [
         Disagreement(clause, there, here, tuple(ids), places(ids, column), message(ids, column), why)
@@ -169,9 +174,12 @@ def message(ids: Iterable[str], column: Column) -> str:
     return str(worst.get("message") or "")
 
 
-def cause(adapter: str, execution: str, id: str) -> str | None:
-    """Return the first cause that explains a row of an execution."""
-    return next((one.text for one in causes() if one.explains(adapter, execution, id)), None)
+def cause(adapter: str, execution: str, id: str, said: str) -> str | None:
+    """Return the first cause that explains what an execution answers to one question."""
+    return next((one.text for one in causes() if one.explains(adapter, execution, id, said)), None)
+
+
+PATTERNS = ("adapters", "executions", "ids", "answers")
 
 
 @functools.cache
@@ -180,6 +188,6 @@ def causes() -> tuple[Cause, ...]:
     with (suite_folder() / "causes.toml").open("rb") as file:
         table = tomllib.load(file)
     return tuple(
-        Cause(tuple(one["adapters"]), tuple(one["executions"]), tuple(one["ids"]), " ".join(one["text"].split()))
+        Cause(**{name: tuple(one[name]) for name in PATTERNS}, text=" ".join(one["text"].split()))
         for one in table.get("cause", ())
     )

@@ -97,23 +97,23 @@ def parse(text: str, *, adapter: str | None = None, device: str = "cpu", executi
     return choose(find(name), adapter or (suffix if slash else named), device, execution)
 
 
-def everything(*, device: str = "cpu", execution: str | None = None) -> list[Target]:
+def everything(*, device: str = "cpu") -> list[Target]:
     """Return the targets of the whole matrix: the reference, and every listed environment with its main adapter.
 
     Every other adapter comes once, in the newest environment that can run it; one of its own framework, where
     there is any, comes before one that has the framework beside another.
     """
     environments = listed()
-    found = [choose(one, None, device, execution) for one in (reference(), *environments)]
+    found = [choose(one, None, device) for one in (reference(), *environments)]
     able = {environment.name: {built_in.name for built_in in adapters(environment)} for environment in environments}
     for adapter, distributions in {built_in.name: built_in.distributions for built_in in BUILT_IN}.items():
         if fitting := [environment for environment in environments if adapter in able[environment.name]]:
-            target = choose(newest(plain(distributions[0]), fitting), adapter, device, execution)
+            target = choose(newest(plain(distributions[0]), fitting), adapter, device)
             found += [target] if target.name not in {other.name for other in found} else []
     return found
 
 
-def choose(environment: Environment, adapter: str | None, device: str, execution: str | None) -> Target:
+def choose(environment: Environment, adapter: str | None, device: str, execution: str | None = None) -> Target:
     """Return the target of an environment: the adapter that is named, or the one of its framework.
 
     Raises EnvironmentProblem for an adapter that is not there.
@@ -193,21 +193,39 @@ def parsed(file: Path) -> ast.Module:
 
 
 def every_execution(target: Target) -> list[Target]:
-    """Return a target in each execution of its adapter, the default one first.
+    """Return a target in each execution of its adapter but the slow ones, the default one first.
 
     Raises EnvironmentProblem where these are not written out.
     """
-    line = declaration(target.path, "executions")
+    slow = slow_executions(target)
+    others = [name for name in literal_names(target.path, "executions")[1:] if name not in slow]
+    return [target, *(replace(target, execution=name) for name in others)]
+
+
+def in_execution(target: Target, name: str) -> Target:
+    """Return a target in one execution; the default one has no name of its own."""
+    default = literal_names(target.path, "executions")[:1] == [name]
+    return target if default else replace(target, execution=name)
+
+
+def slow_executions(target: Target) -> list[str]:
+    """Return the executions that a run has only where they are named. Raises EnvironmentProblem as above."""
+    return literal_names(target.path, "slow")
+
+
+def literal_names(path: str, attribute: str) -> list[str]:
+    """Return the literal tuple of names that an adapter class assigns to an attribute; none where it does not.
+
+    Raises EnvironmentProblem where it is no such tuple.
+    """
+    line = declaration(path, attribute)
     try:
-        executions = (
-            [] if line is None else [str(name) for name in ast.literal_eval(getattr(line, "value", None) or "")]
-        )
+        return [] if line is None else [str(name) for name in ast.literal_eval(getattr(line, "value", None) or "")]
     except (ValueError, SyntaxError, TypeError):
         raise EnvironmentProblem(
-            f"--execution all: executions of {target.path} is read before the file is imported; "
+            f"--execution all: {attribute} of {path} is read before the file is imported; "
             'expected a literal tuple such as ("eager", "jit")'
         ) from None
-    return [target, *(replace(target, execution=name) for name in executions[1:])]
 
 
 def declared_environ(path: str) -> Mapping[str, str]:

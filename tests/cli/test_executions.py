@@ -12,7 +12,8 @@ LACKING = """
 from bnspec.worker.adapters.reference import Reference
 
 class Mine(Reference):
-    executions = ("eager", "twin", "elsewhere")
+    executions = ("eager", "twin", "elsewhere", "patient")
+    slow = ("patient",)
 
     @classmethod
     def lacking(cls, execution, device):
@@ -50,7 +51,7 @@ def test_an_execution_alone_has_nothing_to_be_held_to(bnspec, tmp_path):
     [target] = read(tmp_path / "out.jsonl").targets.values()
     [row] = target.rows.values()
     assert row["verdict"] == "not-run"
-    assert "--execution all runs every one" in row["message"]
+    assert "the default execution was not run beside it; name it with --execution too" in row["message"]
 
 
 def test_what_is_lacking_is_told_and_the_rest_runs(bnspec, tmp_path):
@@ -65,6 +66,27 @@ def test_what_is_lacking_is_told_and_the_rest_runs(bnspec, tmp_path):
     executions = default.info["facts"]["executions"]
     assert executions == {"eager": "can run", "twin": "can run", "elsewhere": "this build has no elsewhere"}
     assert bnspec(*command, "--execution", "elsewhere").returncode == 2
+
+
+def test_slow_executions_run_where_they_are_named(bnspec, tmp_path):
+    (tmp_path / "mine.py").write_text(LACKING, "utf-8")
+    command = ("run", "numpy", "--adapter", "mine.py:Mine", *STATS, "-o", "out.jsonl")
+
+    def ran(*executions):
+        done = bnspec(*command, *(word for name in executions for word in ("--execution", name)))
+        targets = read(tmp_path / "out.jsonl").targets.values()
+        return done.stderr, {
+            target.info["execution"]: [row["verdict"] for row in target.rows.values()] for target in targets
+        }
+
+    said, found = ran("all")
+    assert [*found] == ["eager", "twin", "elsewhere"]
+    assert "not among all, for they take minutes: patient (--execution all --execution patient has it too)" in said
+    said, found = ran("all", "patient")
+    assert [*found] == ["eager", "twin", "elsewhere", "patient"]
+    assert "not among all" not in said
+    assert ran("patient")[1] == {"patient": ["not-run"]}
+    assert ran("eager", "patient")[1] == {"eager": ["unsupported"], "patient": ["conforms"]}, "held to the default one"
 
 
 def test_a_resumed_run_holds_executions_to_what_was_finished_before(bnspec, tmp_path):

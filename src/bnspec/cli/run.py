@@ -24,7 +24,10 @@ LONGEST_TIMEOUT = 86_400
 @click.option("--here", is_flag=True, help="Use this very Python and what is installed in it.")
 @click.option("--python", metavar="PATH", help="Use the Python at this path.")
 @click.option("--adapter", metavar="A", help="A built-in adapter, FILE.py:Class or package.module:Class.")
-@click.option("--execution", metavar="E", help="One of the adapter's executions, or all: each of them.")
+@click.option(
+    "--execution", "executions", multiple=True, metavar="E",
+    help="One of the adapter's executions, or all: each of them but the slow ones. May be given several times.",
+)  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("-k", "expression", metavar="EXPR", help="Only ids with this part; join parts with and, or, not.")
 @click.option("--large", is_flag=True, help="Also the layers of real networks at batch 32, up to 38 million values.")
@@ -43,7 +46,7 @@ def run_command(
     here: bool,
     python: str | None,
     adapter: str | None,
-    execution: str | None,
+    executions: tuple[str, ...],
     device: str,
     expression: str | None,
     large: bool,
@@ -66,7 +69,7 @@ def run_command(
     """
     if not timeout <= LONGEST_TIMEOUT:
         raise CannotDo(f"--timeout {timeout}: expected seconds, at most {LONGEST_TIMEOUT}")
-    chosen = choose_targets(targets, everything, here, python, adapter, execution, device)
+    chosen = choose_targets(targets, everything, here, python, adapter, executions, device)
     stream = place(output)
     check_places(stream, report, chosen)
     left, counts = unfinished(chosen, stream, expression, large) if resume else (chosen, None)
@@ -95,7 +98,7 @@ def run_command(
     if interrupted:
         left_there = f"what finished is in {stream}, a partial run; with --resume it goes on"
         raise CannotDo(f"interrupted: {left_there if files else 'there was no verdict yet'}")
-    failed = run.failed.keys() - (run.lacking if execution == "all" else frozenset())
+    failed = run.failed.keys() - (run.lacking if "all" in executions else frozenset())
     sys.exit(2 if failed else 1 if findings else 0)
 
 

@@ -27,30 +27,45 @@ def choose_targets(
     here: bool,
     python: str | None,
     adapter: str | None,
-    execution: str | None,
+    executions: Sequence[str],
     device: str,
 ) -> list["Target"]:
     """Return the targets that the arguments name. Raises EnvironmentProblem or CannotDo."""
-    from bnspec.targets import choose, every_execution, everything, parse
+    from bnspec.targets import every_execution, in_execution, slow_executions
 
-    if execution == "all":
-        named = choose_targets(names, all_of_them, here, python, adapter, None, device)
-        return [target for one in named for target in every_execution(one)]
+    named = in_default_execution(names, all_of_them, here, python, adapter, device)
+    chosen: dict[str, Target] = {}
+    for one in named:
+        for name in executions or ("",):
+            found = every_execution(one) if name == "all" else [in_execution(one, name) if name else one]
+            chosen.update((target.name, target) for target in found)
+        left_out = [name for name in slow_executions(one) if name not in executions] if "all" in executions else []
+        if left_out:
+            say = f"{one.name}: not among all, for they take minutes: {', '.join(left_out)}"
+            click.echo(f"{say} (--execution all --execution {left_out[0]} has it too)", err=True)
+    return list(chosen.values())
+
+
+def in_default_execution(
+    names: Sequence[str], all_of_them: bool, here: bool, python: str | None, adapter: str | None, device: str
+) -> list["Target"]:
+    """Return the targets that the arguments name, in their default executions. Raises as above."""
+    from bnspec.targets import choose, everything, parse
 
     if sum((bool(names), all_of_them, here, python is not None)) > 1:
         raise CannotDo("give environments, or --all, or --here, or --python PATH: one of them")
     if all_of_them:
         if adapter is not None:
             raise CannotDo("--all runs every adapter; name environments to run them with --adapter")
-        return everything(device=device, execution=execution)
+        return everything(device=device)
     existing = own_environment(here, python)
     if existing:
-        return [choose(existing, adapter, device, execution)]
+        return [choose(existing, adapter, device)]
     if not names:
         if adapter is None:
             raise CannotDo("name a target: bnspec run torch keras flax (or --all, or --here, or --python PATH)")
         names = ["numpy"]
-    found = [parse(name, adapter=adapter, device=device, execution=execution) for name in names]
+    found = [parse(name, adapter=adapter, device=device) for name in names]
     doubled = {target.name for target in found if [t.name for t in found].count(target.name) > 1}
     if doubled:
         raise CannotDo(f"{', '.join(sorted(doubled))} is named twice")

@@ -26,13 +26,15 @@ class Adapter:
 
     name: of the API (`torch.nn`); package: the distribution whose version counts; environ: environment
     variables to set before the process starts, a literal dict; executions: how it can run, the default first, a
-    literal tuple: `--execution all` reads it without importing the file.
+    literal tuple: `--execution all` reads it without importing the file; slow: those of them that take minutes, a
+    literal tuple: a run has them only where they are named.
     """
 
     name = "unnamed"
     package = ""
     environ: Mapping[str, str] = {}
     executions: Tuple[str, ...] = ("eager",)
+    slow: Tuple[str, ...] = ()
 
     def __init__(self, layer: Mapping[str, Any], *, structure: str = "bare", execution: str, device: str) -> None:
         """Build the layer.

@@ -31,6 +31,7 @@ class Compiled(Eager):
     """
 
     functions: Dict[str, Any] = {}
+    dynamic = False
 
     @classmethod
     def lacking(cls, device):
@@ -70,12 +71,18 @@ class Compiled(Eager):
     def __call__(self, x):
         key = "%s %s" % (self.module, x.dtype)
         if key not in self.functions:
-            self.functions[key] = torch.compile(written_anew(called), dynamic=False)
+            self.functions[key] = torch.compile(written_anew(called), dynamic=self.dynamic)
         try:
             return self.functions[key](self.module, x)
         except Exception:
             del self.functions[key]
             raise
+
+
+class CompiledDynamic(Compiled):
+    """torch.compile with sizes that are variables of the graph: one graph for all batches."""
+
+    dynamic = True
 
 
 class Captured(Eager):

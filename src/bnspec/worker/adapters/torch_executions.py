@@ -8,7 +8,7 @@ import importlib.util
 import torch
 
 from bnspec.worker.adapter import Unsupported
-from bnspec.worker.adapters.torch_captured import Compiled, Exported, Scripted, Traced
+from bnspec.worker.adapters.torch_captured import Compiled, CompiledDynamic, Exported, Scripted, Traced
 from bnspec.worker.adapters.torch_eager import Eager
 from bnspec.worker.adapters.torch_kernels import (
     ChannelsLast,
@@ -78,6 +78,7 @@ class Folded(Eager):
 EXECUTIONS = {
     "eager": Eager,
     "compile": Compiled,
+    "compile-dynamic": CompiledDynamic,
     "script": Scripted,
     "trace": Traced,
     "export": Exported,

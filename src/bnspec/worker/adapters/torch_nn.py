@@ -21,9 +21,11 @@ class TorchNN(AnyTorch):
 
     name = "torch.nn"
     executions = (
-        "eager", "compile", "script", "trace", "export", "channels-last", "onednn", "onednn-off", "folded", "lazy",
-        "synchronised", "autocast-float16", "autocast-bfloat16", "cudnn-off", "cudnn-benchmark", "cudnn-deterministic",
+        "eager", "compile", "compile-dynamic", "script", "trace", "export", "channels-last", "onednn", "onednn-off",
+        "folded", "lazy", "synchronised", "autocast-float16", "autocast-bfloat16", "cudnn-off", "cudnn-benchmark",
+        "cudnn-deterministic",
     )  # fmt: skip
+    slow = ("compile-dynamic",)
 
     def __init__(self, layer, *, structure="bare", execution="eager", device="cpu"):
         super().__init__(layer, structure=structure, execution=execution, device=device)
