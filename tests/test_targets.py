@@ -14,6 +14,7 @@ from bnspec.targets import (
     adapters,
     choose,
     declaration,
+    every_execution,
     everything,
     files_of,
     parse,
@@ -113,6 +114,12 @@ def test_keras_has_an_adapter_for_each_backend_that_is_there(text, names):
 )
 def test_an_adapter_of_keras_says_its_backend_before_the_process_starts(text, backend):
     assert parse(text).environ["KERAS_BACKEND"] == backend
+
+
+def test_keras_is_run_through_its_trainer_jitted_or_not_where_it_has_one():
+    for text in ("py311-keras-3.15.1-tensorflow-2.21.0", "py311-keras-3.15.1-torch-2.13.0"):
+        executions = {target.execution for target in every_execution(parse(text))}
+        assert {"trainer-jit", "trainer-plain", "trainer-eager"} <= executions
 
 
 def test_requirements_of_no_framework_have_none():
