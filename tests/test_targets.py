@@ -7,7 +7,18 @@ import pytest
 
 from bnspec import targets
 from bnspec.environments import Environment, EnvironmentProblem, find, listed, reference
-from bnspec.targets import BUILT_IN, FOLDER, Target, adapters, choose, declaration, everything, files_of
+from bnspec.targets import (
+    BUILT_IN,
+    FOLDER,
+    Target,
+    adapters,
+    choose,
+    declaration,
+    every_execution,
+    everything,
+    files_of,
+    parse,
+)  # fmt: skip
 
 ROOT = Path(__file__).parent.parent
 
@@ -74,6 +85,41 @@ def test_a_folder_has_a_file_for_each_and_a_file_is_for_all(tmp_path):
 )
 def test_requirements_have_the_adapter_of_their_framework(text, adapter):
     assert choose(find(text), None, "cpu", None).adapter == adapter
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("py311-keras-3.15.1-tensorflow-2.21.0", ["keras"]),
+        ("py311-keras-3.15.1-jax-0.10.2", ["keras-jax", "keras-numpy"]),
+        ("py311-keras-3.15.1-torch-2.13.0", ["keras-torch"]),
+        ("py311-keras-3.15.1-openvino-2026.4.1", ["keras-openvino"]),
+        ("keras==3.7.0 + openvino==2024.6.0", []),
+        ("keras==2.2.4 + openvino==2026.4.1", []),
+    ],
+)
+def test_keras_has_an_adapter_for_each_backend_that_is_there(text, names):
+    found = [adapter.name for adapter in adapters(find(text))]
+    assert [name for name in found if name.partition("-")[0] == "keras"] == names
+
+
+@pytest.mark.parametrize(
+    ("text", "backend"),
+    [
+        ("py311-keras-3.15.1-jax-0.10.2/keras-jax", "jax"),
+        ("py311-keras-3.15.1-jax-0.10.2/keras-numpy", "numpy"),
+        ("py311-keras-3.15.1-torch-2.13.0", "torch"),
+        ("py311-keras-3.15.1-openvino-2026.4.1", "openvino"),
+    ],
+)
+def test_an_adapter_of_keras_says_its_backend_before_the_process_starts(text, backend):
+    assert parse(text).environ["KERAS_BACKEND"] == backend
+
+
+def test_keras_is_run_through_its_trainer_jitted_or_not_where_it_has_one():
+    for text in ("py311-keras-3.15.1-tensorflow-2.21.0", "py311-keras-3.15.1-torch-2.13.0"):
+        executions = {target.execution for target in every_execution(parse(text))}
+        assert {"trainer-jit", "trainer-plain", "trainer-eager"} <= executions
 
 
 def test_requirements_of_no_framework_have_none():

@@ -46,6 +46,9 @@ BUILT_IN = (
     BuiltIn("keras-theano", f"{FOLDER}.keras_theano:KerasTheano", ("keras",), "<2.4", ("theano",)),
     BuiltIn("keras-jax", f"{FOLDER}.keras_jax:KerasJax", ("keras",), ">=3", ("jax",)),
     BuiltIn("keras-torch", f"{FOLDER}.keras_torch:KerasTorch", ("keras",), ">=3", ("torch",)),
+    # Keras' backend of NumPy imports JAX; that of OpenVINO came with 3.8.
+    BuiltIn("keras-numpy", f"{FOLDER}.keras_numpy:KerasNumpy", ("keras",), ">=3", ("jax",)),
+    BuiltIn("keras-openvino", f"{FOLDER}.keras_openvino:KerasOpenVINO", ("keras",), ">=3.8", ("openvino",)),
     BuiltIn("tf.keras", f"{FOLDER}.keras_eager:TfKeras", TENSORFLOW, ">=2,<2.16"),
     BuiltIn("tf.keras", f"{FOLDER}.keras_session:TfKeras", TENSORFLOW, "<2"),
     BuiltIn("tf-keras", f"{FOLDER}.keras_eager:TfKerasPackage", ("tf-keras",), ">=2.14", TENSORFLOW),

@@ -1,4 +1,9 @@
-"""Keras 3 on PyTorch: gradients are autograd's."""
+"""Keras 3 on PyTorch: gradients are autograd's.
+
+`compile` calls what is outermost through torch.compile, `trainer-jit` lets Keras compile the steps of its trainer. In
+both the sums over a batch run between the compiled graphs, not in them: Dynamo takes no axes that are a TrackedList,
+which Keras makes of every list that a layer holds.
+"""
 
 import contextlib
 import functools
@@ -7,6 +12,10 @@ import torch
 from torch.utils.checkpoint import checkpoint  # what keras.remat of later Keras is on PyTorch
 
 from bnspec.worker.adapters.keras_called import CalledKeras
+from bnspec.worker.adapters.torch_executions import EXECUTIONS, RUNNING, way_of
+
+WAYS = {"compile": "compile", "trainer-jit": "compile"}
+"""Which execution of torch.nn switches on what one of ours needs; the others need nothing."""
 
 DEVICE = contextlib.ExitStack()
 """Holds the device for the whole process: Keras would take a GPU wherever it sees one."""
@@ -18,19 +27,31 @@ class KerasTorch(CalledKeras):
     name = "keras-torch"
     package = "keras"
     environ = {"KERAS_BACKEND": "torch", "KERAS_HOME": "/dev/null"}
+    executions = ("eager", "compile", "trainer-jit", "trainer-plain", "trainer-eager")
+    slow = ("compile",)
 
     @classmethod
     def has_device(cls, device):
         return torch.cuda.is_available()
 
+    @classmethod
+    def lacking(cls, execution, device):
+        return EXECUTIONS[WAYS.get(execution, "eager")].lacking(device) or super().lacking(execution, device)
+
+    @classmethod
+    def compilations(cls):
+        return next((way.count() for way in RUNNING.values()), None)
+
     def start(self):
         keras = super().start()
+        self.way = way_of(WAYS.get(self.execution, "eager"))
         DEVICE.close()
         DEVICE.enter_context(keras.device(self.device))
         return keras
 
     def forward(self, x, options, record, recompute):
-        forward = functools.partial(checkpoint, self.outer, use_reentrant=False) if recompute else self.outer
+        forward = self.way(self.outer) if self.execution == "compile" else self.outer
+        forward = functools.partial(checkpoint, forward, use_reentrant=False) if recompute else forward
         if not record:
             with torch.no_grad():
                 return self.array(forward(x, **options))

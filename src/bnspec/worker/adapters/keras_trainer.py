@@ -78,4 +78,5 @@ class KerasTrainer(Trainer):
         return {"loss": [self.trained().evaluate(x, target, batch_size=len(x), verbose=0)]}
 
     def predict(self, x):
-        return self.trained().predict(x, batch_size=len(x), verbose=0)
+        # An empty batch is no batch size; Keras' own default is.
+        return self.trained().predict(x, batch_size=len(x) or None, verbose=0)

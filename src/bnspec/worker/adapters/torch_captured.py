@@ -13,9 +13,9 @@ CACHED_GRAPHS = 100000
 """So many graphs of one function may be held; beyond its own limit torch.compile runs eagerly without a word."""
 
 
-def called(module, x):
+def called(module, x, **options):
     """What is compiled."""
-    return module(x)
+    return module(x, **options)
 
 
 def written_anew(function):
@@ -68,12 +68,12 @@ class Compiled(Eager):
 
         return counters["stats"]["unique_graphs"]
 
-    def __call__(self, x):
+    def __call__(self, x, **options):
         key = "%s %s" % (self.module, x.dtype)
         if key not in self.functions:
             self.functions[key] = torch.compile(written_anew(called), dynamic=self.dynamic)
         try:
-            return self.functions[key](self.module, x)
+            return self.functions[key](self.module, x, **options)
         except Exception:
             del self.functions[key]
             raise
