@@ -23,7 +23,7 @@ from bnspec.reference import (
 )
 from bnspec.reference import allowance as allow
 from bnspec.reference.forward import blend
-from bnspec.reference.statistics import Floats, along, parts, rows
+from bnspec.reference.statistics import Floats, along, mean_size, parts, rows
 
 Parameters = Mapping[str, Floats]
 """scale and offset, those that the layer has."""
@@ -74,8 +74,23 @@ class Batch:
         return not self.empty and not np.isfinite(found.mean + found.variance).all()
 
 
+@dataclass(frozen=True)
+class Exact:
+    """What is true of a batch whatever the accuracy of a dialect: its moments, and mean |x| of every channel."""
+
+    moments: Moments
+    size: Floats
+
+
+def exact(x: Array, layer: Layer, mask: Array | None = None) -> Exact:
+    """Return what is true of a batch. mask: weights of the shape of x without its channel axis."""
+    weights = None if mask is None else np.expand_dims(mask, layer.axis % x.ndim)
+    return Exact(moments(x, axis=layer.axis, mask=weights), mean_size(x, axis=layer.axis, mask=weights))
+
+
 def of_batch(
     x: Array,
+    known: Exact,
     layer: Layer,
     arithmetic: Arithmetic,
     *,
@@ -85,17 +100,13 @@ def of_batch(
 ) -> Batch:
     """Return the statistics of a batch: the population variance.
 
-    mask: weights of the shape of x without its channel axis; weighted: a NaN counts where its weight is 0;
-    spread: what is not finite in one channel makes every channel NaN.
+    known: what is true of it with this mask; mask: weights of the shape of x without its channel axis; weighted: a
+    NaN counts where its weight is 0; spread: what is not finite in one channel makes every channel NaN.
     """
-    weights = None if mask is None else np.expand_dims(mask, layer.axis % x.ndim)
-    if arithmetic.formulated and weights is None:
+    found = known.moments
+    if arithmetic.formulated and mask is None:
         found = formulations.moments(x, axis=layer.axis, arithmetic=arithmetic)
-    else:
-        found = moments(x, axis=layer.axis, mask=weights)
-    delta = allow.of_moments(
-        x, axis=layer.axis, mask=weights, arithmetic=arithmetic, batch=None if arithmetic.formulated else found
-    )
+    delta = allow.of_moments(x, axis=layer.axis, arithmetic=arithmetic, batch=known.moments, size=known.size)
     lost = np.zeros(found.mean.shape, dtype=bool)
     if weighted:
         lost |= np.isnan(rows(x, layer.axis)).any(axis=0)

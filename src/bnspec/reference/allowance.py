@@ -89,23 +89,25 @@ def of_moments(
     mask: ArrayLike | None = None,
     arithmetic: Arithmetic = FLOAT32,
     batch: Moments | None = None,
+    size: Floats | None = None,
 ) -> Moments:
     """Allowances of the batch's mean and population variance, shape (channels,).
 
     ΔM = k(a·mean|x| + |m|). ΔV = k(a+2)v + ΔM² for two passes; k(a+2)√(v(v+m²)) + ΔM² for updating;
     k(a+2)(mean x² + m²) + ΔM² for one pass. What is rounded to a storage type before use adds u_storage·|m| and
-    u_storage·v. mask as in `moments`; batch: the moments, where they are known. Raises ValueError for another
-    kind of moments.
+    u_storage·v. mask as in `moments`; batch, size: the moments and mean |x|, where they are known. Raises
+    ValueError for another kind of moments.
     """
     batch = moments(x, axis=axis, mask=mask) if batch is None else batch
+    size = mean_size(x, axis=axis, mask=mask) if size is None else size
     n = np.size(x) // max(len(batch.mean), 1)
     k, a = arithmetic.k, arithmetic.growth(n)
-    mean = k * (a * mean_size(x, axis=axis, mask=mask) + np.abs(batch.mean))
+    mean = k * (a * size + np.abs(batch.mean))
     m2, v = batch.mean**2, batch.variance
-    size = {"two-pass": v, "updating": np.sqrt(v * (v + m2)), "one-pass": v + 2 * m2, "one-pass-clamped": v + 2 * m2}
-    if arithmetic.moments not in size:
-        raise ValueError(f"moments {arithmetic.moments!r}; expected one of {', '.join(size)}")
-    variance = k * (a + 2) * size[arithmetic.moments] + mean**2
+    term = {"two-pass": v, "updating": np.sqrt(v * (v + m2)), "one-pass": v + 2 * m2, "one-pass-clamped": v + 2 * m2}
+    if arithmetic.moments not in term:
+        raise ValueError(f"moments {arithmetic.moments!r}; expected one of {', '.join(term)}")
+    variance = k * (a + 2) * term[arithmetic.moments] + mean**2
     if arithmetic.storage:
         mean, variance = mean + arithmetic.storage * np.abs(batch.mean), variance + arithmetic.storage * v
     return Moments(mean, variance, batch.count)

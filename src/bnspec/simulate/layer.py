@@ -376,7 +376,7 @@ class SimulatedLayer:
         """
         answer, arithmetic = self.asking.of_case("degenerate.constant"), self.asking.arithmetic
         worst = replace(arithmetic, accumulation="sequential")
-        y = self.output_of(x, formulas.of_batch(x, self.layer, worst).statistics, worst)
+        y = self.output_of(x, formulas.of_batch(x, formulas.exact(x, self.layer), self.layer, worst).statistics, worst)
         if answer == "noise":
             return replace(y, inexact=True)
         value = y.value if answer == "offset" else np.full(y.value.shape, np.nan)
