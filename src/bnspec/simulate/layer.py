@@ -228,14 +228,23 @@ class SimulatedLayer:
             used = self.batch(last.x).statistics
         used = used or self.moving.now()
 
+        return self.gradients_of(last.x, dy, used, through=through)
+
+    def gradients_of(self, x: Array, dy: Array, used: Statistics, *, through: bool) -> dict[str, Expected]:
+        """Return the gradients of a call with some statistics by x and by the parameters."""
+        asking, layer, parameters = self.asking, self.layer, self.parameters
+        call = (id(x), dy.tobytes(), self.parameters_key, layer.epsilon, through)
+
         def gradients() -> dict[str, Expected]:
+            key = ("exact gradients", call, used.numbers)
+            expected = asking.remember(
+                key, lambda: formulas.exact_gradients(x, dy, used.state, layer, parameters, through=through)
+            )
             return formulas.gradients(
-                last.x, dy, used, self.layer, self.parameters, asking.arithmetic, through=through, passed=asking.passed
+                x, dy, expected, used, layer, parameters, asking.arithmetic, through=through, passed=asking.passed
             )
 
-        asked = (asking.arithmetic, through, asking.passed)
-        key = ("gradients", id(last.x), dy.tobytes(), used.key, self.parameters_key, *asked)
-        return asking.remember((*key, self.layer.epsilon), gradients)
+        return asking.remember(("gradients", call, used.key, asking.arithmetic, asking.passed), gradients)
 
     def empty_gradient(self) -> Expectation:
         """The gradient of an empty batch by the scale."""
@@ -409,12 +418,19 @@ class SimulatedLayer:
     def remembered(self, x: Array, used: Statistics, arithmetic: allow.Arithmetic) -> Expectation:
         """Return the output with some statistics; rivals that share them share it."""
 
-        def y() -> Expectation:
-            dtype, noise = self.asking.output_type, self.noise
-            return values(y=formulas.output(x, used, self.layer, self.parameters, arithmetic, dtype=dtype, noise=noise))
+        asking, layer, parameters = self.asking, self.layer, self.parameters
+        formulated = arithmetic if arithmetic.formulated else None
 
-        key = ("y", id(x), used.key, self.parameters_key, arithmetic, self.layer.epsilon, self.asking.output_type)
-        return self.asking.remember(key, y)
+        def y() -> Expectation:
+            key = ("output", id(x), used.numbers, self.parameters_key, layer.epsilon, formulated)
+            shown = asking.remember(key, lambda: formulas.shown_output(x, used.state, layer, parameters, formulated))
+            bounded = formulas.output(
+                x, shown, used, layer, parameters, arithmetic, dtype=asking.output_type, noise=self.noise
+            )
+            return values(y=bounded)
+
+        key = ("y", id(x), used.key, self.parameters_key, arithmetic, layer.epsilon, asking.output_type)
+        return asking.remember(key, y)
 
     @property
     def parameters_key(self) -> Hashable:

@@ -241,7 +241,7 @@ class SimulatedReplicas:
         times = self.times([of_x(self.asking, x) for x in last.shares])
         union = self.union(last.shares, times)
         dy = joined([dy / k for dy, k in zip(dys, times, strict=True)], times)
-        whole = self.of_call(union, dy, last.batches[0].statistics, through=True)["x"]
+        whole = self.layers[0].gradients_of(union, dy, last.batches[0].statistics, through=True)["x"]
         found, start = [], 0
         for x, k in zip(last.shares, times, strict=True):
             copies = [slice(start + n * len(x), start + (n + 1) * len(x)) for n in range(k)]
@@ -252,18 +252,7 @@ class SimulatedReplicas:
     def of_share(self, number: int, dy: Array, *, through: bool) -> dict[str, Expected]:
         """Return the gradients of a share, the statistics being constants or its own."""
         assert self.last is not None
-        return self.of_call(self.last.shares[number], dy, self.used(number), through=through)
-
-    def of_call(self, x: Array, dy: Array, used: Statistics, *, through: bool) -> dict[str, Expected]:
-        """Return the gradients of a call by x and by the parameters."""
-        layer, asking = self.layers[0], self.asking
-        key = ("share", id(x), dy.tobytes(), used.key, layer.parameters_key, asking.arithmetic, through)
-        return asking.remember(
-            (*key, layer.layer.epsilon),
-            lambda: formulas.gradients(
-                x, dy, used, layer.layer, layer.parameters, asking.arithmetic, through=through, passed=asking.passed
-            ),
-        )
+        return self.layers[0].gradients_of(self.last.shares[number], dy, self.used(number), through=through)
 
 
 def arrays(step: Step, name: str) -> tuple[Array, ...]:
