@@ -1,6 +1,7 @@
 """Trace against reference, in the observed dialect: the verdict on a clause."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -61,6 +62,14 @@ def verify(
         nothing = "no number of this case decides anything within its allowance"
         return [row(case, clause, "inconclusive", message=nothing)]
     return [row(case, clause, "conforms", ratio=comparison.ratio)]
+
+
+def ahead(case: Case, dialect: Dialect, memory: Memory) -> None:
+    """Simulate a clause case in the dialects in which `verify` asks for it, before it is known what was shown."""
+    bounds = (dialect.most_accurate(), dialect.sound()) if case.clauses[0] == BOUND else ()
+    for one in (dialect, *bounds):
+        with suppress(UndecidedError, UndefinedError):
+            simulate(case, one, memory)
 
 
 def declined(case: Case, trace: Trace) -> str:
