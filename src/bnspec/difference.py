@@ -7,7 +7,7 @@ import numpy as np
 
 from bnspec.case import Array, Case, Step
 from bnspec.expectation import Expectation, Expected
-from bnspec.reference.statistics import PART, Floats
+from bnspec.reference.statistics import PIECE, Floats
 from bnspec.results import cut
 
 LIMIT = 1.0
@@ -242,8 +242,8 @@ def worst_number(observed: Array, expected: Expected) -> Worst | None:
     """Return the worst number. Places count along the flattened array. None where no number is judged."""
     shown, value, allowance = (array.reshape(-1) for array in (observed, expected.value, expected.allowance))
     worst, judged, exact = (0, -1.0, 0.0, 0.0), False, expected.inexact and shown.size > 0
-    for start in range(0, shown.size, PART):
-        piece = slice(start, start + PART)
+    for start in range(0, shown.size, PIECE):
+        piece = slice(start, start + PIECE)
         ratio, error, same = errors(shown[piece].astype(np.float64), value[piece], allowance[piece])
         if expected.nonnegative:
             error[shown[piece] < 0] = ratio[shown[piece] < 0] = np.inf

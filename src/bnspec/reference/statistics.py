@@ -77,6 +77,14 @@ def values_of(x: Array, axis: int) -> Floats:
     return found
 
 
+def blocks(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Yield the blocks of rows of values in which each number is computed by itself."""
+    rows, columns = shape
+    for start in range(0, rows, high := max(PIECE // max(columns, 1), 1)):
+        for left in range(0, columns, PIECE):
+            yield slice(start, start + high), slice(left, left + PIECE)
+
+
 def put(found: Floats, out: Floats, axis: int) -> None:
     """Write rows of shape (channels, values per channel) into a part of an array."""
     moved = np.moveaxis(out, axis, 0)

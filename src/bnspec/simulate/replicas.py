@@ -241,7 +241,8 @@ class SimulatedReplicas:
         times = self.times([of_x(self.asking, x) for x in last.shares])
         union = self.union(last.shares, times)
         dy = joined([dy / k for dy, k in zip(dys, times, strict=True)], times)
-        whole = self.layers[0].gradients_of(union, dy, last.batches[0].statistics, through=True)["x"]
+        used = last.batches[0].statistics
+        whole = self.layers[0].gradients_of(union, dy, dy.tobytes(), used, through=True)["x"]
         found, start = [], 0
         for x, k in zip(last.shares, times, strict=True):
             copies = [slice(start + n * len(x), start + (n + 1) * len(x)) for n in range(k)]
@@ -252,7 +253,7 @@ class SimulatedReplicas:
     def of_share(self, number: int, dy: Array, *, through: bool) -> dict[str, Expected]:
         """Return the gradients of a share, the statistics being constants or its own."""
         assert self.last is not None
-        return self.layers[0].gradients_of(self.last.shares[number], dy, self.used(number), through=through)
+        return self.layers[0].gradients_of(self.last.shares[number], dy, id(dy), self.used(number), through=through)
 
 
 def arrays(step: Step, name: str) -> tuple[Array, ...]:
