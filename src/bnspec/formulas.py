@@ -68,7 +68,7 @@ class Batch:
     moments: Moments
     key: Hashable
 
-    @property
+    @cached_property
     def empty(self) -> bool:
         """Whether no value counts."""
         return not self.moments.count.any()
@@ -206,15 +206,24 @@ def entering(
     return value, allowance
 
 
-def stored(value: Floats, bound: Floats, *, exact: bool, dtype: str = "float32", clamped: bool = False) -> Expected:
+def stored(
+    value: Floats,
+    bound: Floats,
+    *,
+    exact: bool,
+    dtype: str = "float32",
+    clamped: bool = False,
+    others: tuple[Expected, ...] = (),
+) -> Expected:
     """Return a stored statistic as it is read: an untouched one must be equal, and an exact one too.
 
-    clamped: it cannot be negative.
+    clamped: it cannot be negative; others: what it may be instead.
     """
     if exact:
         bound = np.where(value == value.astype(np.float32), 0.0, bound)
     rounded = np.where(bound > 0, bound + allow.half_ulp(value, dtype), 0.0)
-    return Expected(value, np.where(np.isnan(bound) & np.isfinite(value), np.inf, rounded), dtype, nonnegative=clamped)
+    allowance = np.where(np.isnan(bound) & np.isfinite(value), np.inf, rounded)
+    return Expected(value, allowance, dtype, nonnegative=clamped, others=others)
 
 
 def shown_output(

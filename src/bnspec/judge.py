@@ -66,7 +66,7 @@ def verify(
 
 def ahead(case: Case, dialect: Dialect, memory: Memory) -> None:
     """Simulate a clause case in the dialects in which `verify` asks for it, before it is known what was shown."""
-    bounds = (dialect.most_accurate(), dialect.sound()) if case.clauses[0] == BOUND else ()
+    bounds = (dialect.most_accurate, dialect.sound) if case.clauses[0] == BOUND else ()
     for one in (dialect, *bounds):
         with suppress(UndecidedError, UndefinedError):
             simulate(case, one, memory)
@@ -93,7 +93,7 @@ def taken(case: Case, trace: Trace) -> bool:
 
 def bounded(case: Case, judged: Judged, dialect: Dialect, own: Comparison, memory: Memory) -> Row:
     """Return whether what is right in its own class of accuracy is within a sound one too."""
-    best = judged.compare(simulate(case, dialect.most_accurate(), memory))
+    best = judged.compare(simulate(case, dialect.most_accurate, memory))
     if best.fits:
         return row(case, BOUND, "conforms", ratio=best.ratio)
     worst = best.worst
@@ -102,7 +102,7 @@ def bounded(case: Case, judged: Judged, dialect: Dialect, own: Comparison, memor
         for axis, situation in sorted(questions(case, dialect, memory))
         if AXES[axis].accuracy and dialect.variant(axis, situation) != AXES[axis].default
     )
-    sound = judged.compare(simulate(case, dialect.sound(), memory))
+    sound = judged.compare(simulate(case, dialect.sound, memory))
     if sound.fits:
         message = f"{classes}: {worst.ratio:.3g} of the allowance of the best class, within that of its own"
         return row(case, BOUND, "conforms", ratio=sound.ratio, best=worst.ratio, message=message)

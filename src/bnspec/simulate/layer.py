@@ -300,16 +300,19 @@ class SimulatedLayer:
 
     def get_state(self, step: Step) -> Expectation:
         """Read the state."""
+        if not any(self.shows(name) for name in ("mean", "variance", "count")):
+            return values(**self.shown_parameters())
+        return self.state(self.moving.now())
+
+    def shown_parameters(self) -> dict[str, Expected]:
+        """Return how the parameters show."""
         asked = self.layer.dtypes["parameters"]
         types = None if "16" in asked else asked  # asked for a half type, a layer may keep float32
         zeros = np.zeros(self.layer.features)
-        parameters = {name: Expected(v, self.noise.get(name, zeros), types) for name, v in self.parameters.items()}
-        if not any(self.shows(name) for name in ("mean", "variance", "count")):
-            return values(**parameters)
-        return self.state(self.moving.now(), parameters)
+        return {name: Expected(v, self.noise.get(name, zeros), types) for name, v in self.parameters.items()}
 
-    def state(self, moving: Statistics, parameters: Mapping[str, Expected]) -> Expectation:
-        """Return how some moving statistics and the parameters show."""
+    def state(self, moving: Statistics, *, bare: bool = False) -> Expectation:
+        """Return how some moving statistics show, and the parameters unless they are bare."""
         if moving.unset:
             return ABSENT
         asking = self.asking
@@ -322,17 +325,15 @@ class SimulatedLayer:
                 exact=self.case.exact,
                 dtype=asking.state_type,
                 clamped=clamped and name == "variance",
+                others=tuple(read(other, name) for other in statistics.others),
             )
 
         def state() -> Expectation:
             count = Expected(np.array(float(moving.state.count)), np.array(0.0), None, counter=True)
-            shown = {
-                name: replace(read(moving, name), others=tuple(read(other, name) for other in moving.others))
-                for name in ("mean", "variance")
-            }
-            return values(**parameters, **shown, count=count)
+            shown = {name: read(moving, name) for name in ("mean", "variance")}
+            return values(**({} if bare else self.shown_parameters()), **shown, count=count)
 
-        key = ("state", moving.key, asking.state_type, clamped, bool(parameters), self.parameters_key)
+        key = ("state", moving.key, asking.state_type, clamped, bare, self.parameters_key)
         return asking.remember(key, state)
 
     def set_state(self, step: Step) -> Expectation:
@@ -353,7 +354,7 @@ class SimulatedLayer:
         if self.held is None:
             raise ValueError(f"{self.case.key}: look without a snapshot")
         aliased = self.asking.of_case("state.snapshot") == "aliased"
-        return self.state(self.moving.now() if aliased else self.held, {})
+        return self.state(self.moving.now() if aliased else self.held, bare=True)
 
     def reload(self, step: Step) -> Expectation:
         """Save and load: nothing changes, but for what the file does not hold."""

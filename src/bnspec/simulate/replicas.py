@@ -206,7 +206,7 @@ class SimulatedReplicas:
         moving = [layer.moving.now() for layer in self.layers]
         read = {"averaged-when-read": averaged(moving), "first-when-read": moving[0]}.get(self.remaining())
         moving = moving if read is None else [read] * len(moving)
-        shown = [layer.state(own, {}) for layer, own in zip(self.layers, moving, strict=True)]
+        shown = [layer.state(own, bare=True) for layer, own in zip(self.layers, moving, strict=True)]
         if any(one.kind != "values" for one in shown):
             return ABSENT
         found = {f"{name}{n}": one.values[name] for n, one in enumerate(shown) for name in ("mean", "variance")}
