@@ -81,7 +81,8 @@ def speed() -> str:
     r = figures["reference"]
     lines += [
         "",
-        f"| judging {math.prod(r['judging_shape']) / 1e6:.0f} million values in float64 | time | goal | whole process | goal |",
+        f"| judging {math.prod(r['judging_shape']) / 1e6:.0f} million values in float64 "
+        "| time | goal | whole process | goal |",
         "|---|---|---|---|---|",
     ]
     for what in ("output", "gradient"):

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bnspec import formulas
 from bnspec.case import Array, Step
 from bnspec.expectation import ABSENT, ANY, DONE, RAISES, Expectation, Expected, values
 from bnspec.formulas import Batch, Statistics
