@@ -40,7 +40,7 @@ class InProcess:
     def __init__(self, adapter: Any) -> None:
         self.adapter = adapter
 
-    def traces(self, cases: Sequence[Case]) -> Iterator[tuple[str, Trace]]:
+    def traces(self, cases: Sequence[Case], meanwhile: Callable[[], bool]) -> Iterator[tuple[str, Trace]]:
         return ((case.key, trace_of(case, self.adapter)) for case in cases)
 
     def held_to_claims(self, row: Row) -> Row:

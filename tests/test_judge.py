@@ -9,7 +9,7 @@ import bnspec.rivals
 from bnspec.case import Case, Layer, call, read, train, write
 from bnspec.difference import Shown, Trace, compare
 from bnspec.identify import closest, identify
-from bnspec.judge import verify
+from bnspec.judge import ahead, verify
 from bnspec.rivals import MARGIN, Prepared, distances, in_dialect, rivals
 from bnspec.simulate import simulate
 from bnspec.spec import Dialect
@@ -228,6 +228,24 @@ def test_a_clause_says_the_ratio_and_the_worst_number(case_of):
     assert row.ratio > 1e4
     assert row.message.startswith("step 2 (train): y[3, 1] = ")
     assert "2.y" in row.arrays
+
+
+@pytest.mark.parametrize("id", ["forward.training[rank2]", "precision.bound[offset1e2-rank2]"])
+def test_what_was_simulated_ahead_is_all_that_judging_a_clause_needs(case_of, id):
+    case, memory = case_of(id), {}
+    trace = following(case, BASE)
+    ahead(case, BASE, memory)
+    known = set(memory)
+    assert verify(case, trace, BASE, memory) == verify(case, trace, BASE)
+    assert set(memory) == known
+
+
+def test_what_depends_on_an_undecided_axis_is_left_to_the_judge(case_of):
+    case, memory = case_of("stats.closed-form[k1]"), {}
+    left = BASE.not_deciding(["stats.averaging"], case.where)
+    ahead(case, left, memory)
+    [row] = verify(case, following(case, BASE), left, memory)
+    assert row.verdict == "blocked"
 
 
 def test_a_clause_of_which_nothing_is_decided_is_inconclusive():

@@ -116,6 +116,26 @@ def test_several_programs_are_in_flight(scripted):
     assert len(workers.started[0].asked) == 4
 
 
+def test_other_work_is_done_while_the_worker_has_nothing_to_tell(scripted):
+    workers = scripted(lambda worker, key: worker.answer(key) if FACTS in key else None)
+    driver, done = connected(), []
+
+    def meanwhile() -> bool:
+        done.append(len(done))
+        if len(done) == 3:
+            workers.started[0].answer(case("a").key)
+        return True
+
+    assert [key for key, _ in driver.traces([case("a")], meanwhile)] == [case("a").key]
+    assert done == [0, 1, 2]
+
+
+def test_other_work_ends_where_the_time_of_a_case_does(scripted):
+    scripted(lambda worker, key: worker.answer(key) if FACTS in key else None)
+    [(_, trace)] = connected(first=0.05, case=0.05).traces([case("a")], lambda: True)
+    assert trace.status == "timeout"
+
+
 def test_a_worker_that_dies_between_two_cases_costs_none(scripted):
     def script(worker: Scripted, key: str) -> None:
         worker.answer(key)

@@ -7,6 +7,7 @@ uv run python tools/readme.py --check    exit 1 where they differ from what stan
 import contextlib
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -58,7 +59,7 @@ def verdicts() -> str:
 
 
 def speed() -> str:
-    """Return the figures of benchmarks/overhead.py as tables."""
+    """Return the figures of benchmarks/overhead.py, and those of benchmarks/reference.py on judging, as tables."""
     figures = json.loads((ROOT / "benchmarks" / "figures.json").read_text("utf-8"))
     lines = [
         f"Measured on {figures['cores']} cores of {figures['cpu']}, medians of three runs.\n",
@@ -77,6 +78,18 @@ def speed() -> str:
     ]
     for p in figures["peers"]:
         lines.append(f"| {p['name']} | {p['tests']} | {p['wall']:.1f} s | {p['tests'] / p['wall']:.1f} |")
+    r = figures["reference"]
+    lines += [
+        "",
+        f"| judging {math.prod(r['judging_shape']) / 1e6:.0f} million values in float64 "
+        "| time | goal | whole process | goal |",
+        "|---|---|---|---|---|",
+    ]
+    for what in ("output", "gradient"):
+        lines.append(
+            f"| one {what} | {r[f'judging_{what}_seconds']:.1f} s | ≤ {r['judging_goal_seconds']:.0f} s "
+            f"| {r[f'judging_{what}_process_megabytes']:,} MB | ≤ {r['judging_goal_megabytes']:,.0f} MB |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,7 @@ ever. An axis case names the rival answers; a joint one asks several axes with o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -252,12 +253,12 @@ class Case:
         """The id under which the case is run: that of its first clause."""
         return self.ids[0]
 
-    @property
+    @cached_property
     def where(self) -> str:
         """The situation of the layer alone (rank and channel position): where axes are looked up."""
         return place(self.layer.rank, self.layer.axis)
 
-    @property
+    @cached_property
     def typed(self) -> str:
         """The situation of a layer with its types: `rank2`, `bfloat16-mixed-rank2`, `float64-rank4-last`."""
         return "-".join(part for part in (types(self.layer.dtypes), self.where) if part)

@@ -1,13 +1,13 @@
 """A trace beside an expectation: what differs, and by how many allowances."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bnspec.case import Array, Case, Step
 from bnspec.expectation import Expectation, Expected
-from bnspec.reference.statistics import PART, Floats
+from bnspec.reference.statistics import PIECE, Floats
 from bnspec.results import cut
 
 LIMIT = 1.0
@@ -114,22 +114,22 @@ class Comparison:
 class Judged:
     """A trace, compared step by step; what rivals share is compared once.
 
-    The expectations must stay alive as long as this: they are known by identity.
+    Expectations are known by identity, and kept, so that no other can take the place of one.
     """
 
     def __init__(self, case: Case, trace: Trace) -> None:
         self.case, self.trace = case, trace
-        self.seen: dict[tuple[int, int], tuple[Difference, ...]] = {}
+        self.seen: dict[tuple[int, int], tuple[Expectation, tuple[Difference, ...]]] = {}
 
     def step(self, number: int, expected: Expectation) -> tuple[Difference, ...]:
         """Return what was judged in one step, right (ratio ≤ 1) or wrong."""
         key = (number, id(expected))
         if key not in self.seen:
             found = step_differences(number, self.case.program[number], self.trace, expected)
-            self.seen[key] = tuple(found)
-        return self.seen[key]
+            self.seen[key] = expected, tuple(found)
+        return self.seen[key][1]
 
-    def fits(self, expected: Sequence[Expectation]) -> bool:
+    def fits(self, expected: Iterable[Expectation]) -> bool:
         """Whether nothing is over the limit; looks no further than the first step where something is."""
         return all(d.ratio <= LIMIT for number, step in enumerate(expected) for d in self.step(number, step))
 
@@ -242,8 +242,8 @@ def worst_number(observed: Array, expected: Expected) -> Worst | None:
     """Return the worst number. Places count along the flattened array. None where no number is judged."""
     shown, value, allowance = (array.reshape(-1) for array in (observed, expected.value, expected.allowance))
     worst, judged, exact = (0, -1.0, 0.0, 0.0), False, expected.inexact and shown.size > 0
-    for start in range(0, shown.size, PART):
-        piece = slice(start, start + PART)
+    for start in range(0, shown.size, PIECE):
+        piece = slice(start, start + PIECE)
         ratio, error, same = errors(shown[piece].astype(np.float64), value[piece], allowance[piece])
         if expected.nonnegative:
             error[shown[piece] < 0] = ratio[shown[piece] < 0] = np.inf

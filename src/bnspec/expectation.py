@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bnspec.reference.allowance import half_ulp
-from bnspec.reference.statistics import PART, Floats
+from bnspec.reference.statistics import PIECE, Floats
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def values(**named: Expected) -> Expectation:
 def returned(value: Floats, bound: Floats, dtype: str = "float32") -> Expected:
     """A number as it is returned: rounded to its type. What is not finite is not rounded. It keeps the bound."""
     flat, numbers = np.ascontiguousarray(bound).reshape(-1), value.reshape(-1)
-    for start in range(0, flat.size, PART):
-        piece = slice(start, start + PART)
+    for start in range(0, flat.size, PIECE):
+        piece = slice(start, start + PIECE)
         flat[piece] += np.where(np.isfinite(numbers[piece]), half_ulp(numbers[piece], dtype), 0.0)
     return Expected(value, flat.reshape(value.shape), dtype)

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from bnspec.expectation import Expected, returned
 from bnspec.reference import (
     UNIT,
     Arithmetic,
+    Gradients,
     Moments,
     State,
     estimate_variance,
@@ -23,7 +24,7 @@ from bnspec.reference import (
 )
 from bnspec.reference import allowance as allow
 from bnspec.reference.forward import blend
-from bnspec.reference.statistics import Floats, along, parts, rows
+from bnspec.reference.statistics import Floats, along, mean_size, pieces, rows
 
 Parameters = Mapping[str, Floats]
 """scale and offset, those that the layer has."""
@@ -45,9 +46,14 @@ class Statistics:
     @cached_property
     def key(self) -> Hashable:
         """What tells two of them apart."""
-        arrays = (self.state.mean, self.state.variance, self.mean_allowance, self.variance_allowance)
         others = tuple(other.key for other in self.others)
-        return (self.state.count, self.unset, others, *(array.tobytes() for array in arrays))
+        bounds = self.mean_allowance.tobytes(), self.variance_allowance.tobytes()
+        return (self.state.count, self.unset, others, *self.numbers, *bounds)
+
+    @cached_property
+    def numbers(self) -> tuple[bytes, bytes]:
+        """What tells mean and variance apart from others, however well they are known."""
+        return self.state.mean.tobytes(), self.state.variance.tobytes()
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Batch:
     moments: Moments
     key: Hashable
 
-    @property
+    @cached_property
     def empty(self) -> bool:
         """Whether no value counts."""
         return not self.moments.count.any()
@@ -74,8 +80,23 @@ class Batch:
         return not self.empty and not np.isfinite(found.mean + found.variance).all()
 
 
+@dataclass(frozen=True)
+class Exact:
+    """What is true of a batch whatever the accuracy of a dialect: its moments, and mean |x| of every channel."""
+
+    moments: Moments
+    size: Floats
+
+
+def exact(x: Array, layer: Layer, mask: Array | None = None) -> Exact:
+    """Return what is true of a batch. mask: weights of the shape of x without its channel axis."""
+    weights = None if mask is None else np.expand_dims(mask, layer.axis % x.ndim)
+    return Exact(moments(x, axis=layer.axis, mask=weights), mean_size(x, axis=layer.axis, mask=weights))
+
+
 def of_batch(
     x: Array,
+    known: Exact,
     layer: Layer,
     arithmetic: Arithmetic,
     *,
@@ -85,17 +106,13 @@ def of_batch(
 ) -> Batch:
     """Return the statistics of a batch: the population variance.
 
-    mask: weights of the shape of x without its channel axis; weighted: a NaN counts where its weight is 0;
-    spread: what is not finite in one channel makes every channel NaN.
+    known: what is true of it with this mask; mask: weights of the shape of x without its channel axis; weighted: a
+    NaN counts where its weight is 0; spread: what is not finite in one channel makes every channel NaN.
     """
-    weights = None if mask is None else np.expand_dims(mask, layer.axis % x.ndim)
-    if arithmetic.formulated and weights is None:
+    found = known.moments
+    if arithmetic.formulated and mask is None:
         found = formulations.moments(x, axis=layer.axis, arithmetic=arithmetic)
-    else:
-        found = moments(x, axis=layer.axis, mask=weights)
-    delta = allow.of_moments(
-        x, axis=layer.axis, mask=weights, arithmetic=arithmetic, batch=None if arithmetic.formulated else found
-    )
+    delta = allow.of_moments(x, axis=layer.axis, arithmetic=arithmetic, batch=known.moments, size=known.size)
     lost = np.zeros(found.mean.shape, dtype=bool)
     if weighted:
         lost |= np.isnan(rows(x, layer.axis)).any(axis=0)
@@ -189,19 +206,39 @@ def entering(
     return value, allowance
 
 
-def stored(value: Floats, bound: Floats, *, exact: bool, dtype: str = "float32", clamped: bool = False) -> Expected:
+def stored(
+    value: Floats,
+    bound: Floats,
+    *,
+    exact: bool,
+    dtype: str = "float32",
+    clamped: bool = False,
+    others: tuple[Expected, ...] = (),
+) -> Expected:
     """Return a stored statistic as it is read: an untouched one must be equal, and an exact one too.
 
-    clamped: it cannot be negative.
+    clamped: it cannot be negative; others: what it may be instead.
     """
     if exact:
         bound = np.where(value == value.astype(np.float32), 0.0, bound)
     rounded = np.where(bound > 0, bound + allow.half_ulp(value, dtype), 0.0)
-    return Expected(value, np.where(np.isnan(bound) & np.isfinite(value), np.inf, rounded), dtype, nonnegative=clamped)
+    allowance = np.where(np.isnan(bound) & np.isfinite(value), np.inf, rounded)
+    return Expected(value, allowance, dtype, nonnegative=clamped, others=others)
+
+
+def shown_output(
+    x: Array, state: State, layer: Layer, parameters: Parameters, arithmetic: Arithmetic | None = None
+) -> Floats:
+    """Return scale·x̂ + offset with some statistics; where an arithmetic is given, as a formulation computes it."""
+    given: dict[str, Any] = {"mean": state.mean, "variance": state.variance, **parameters}
+    if arithmetic is None:
+        return normalize(x, epsilon=layer.epsilon, axis=layer.axis, **given)
+    return formulations.output(x, epsilon=layer.epsilon, axis=layer.axis, arithmetic=arithmetic, **given)
 
 
 def output(
     x: Array,
+    y: Floats,
     used: Statistics,
     layer: Layer,
     parameters: Parameters,
@@ -210,14 +247,17 @@ def output(
     dtype: str = "float32",
     noise: Parameters | None = None,
 ) -> Expected:
-    """Return scale·x̂ + offset with some statistics. noise: the allowances of scale and offset themselves."""
-    value, bound = np.empty(x.shape), np.empty(x.shape)
-    for part, where in parts(x, layer.axis):
+    """Return y, the output for x with some statistics, with its allowance.
+
+    noise: the allowances of scale and offset themselves.
+    """
+    bound = np.empty(x.shape)
+    for part, where in pieces(x, layer.axis):
         own = {name: vector[where] for name, vector in parameters.items()}
         errors = {name: vector[where] for name, vector in (noise or {}).items()}
-        found = part_of_output(x[part], some_channels(used, where), layer, own, arithmetic, dtype, errors)
-        value[part], bound[part] = found.value, found.allowance
-    return Expected(value, bound, dtype)
+        found = output_allowance(x[part], some_channels(used, where), layer, own, arithmetic, errors)
+        bound[part] = returned(y[part], found, dtype).allowance
+    return Expected(y, bound, dtype)
 
 
 def some_channels(statistics: Statistics, where: slice) -> Statistics:
@@ -226,19 +266,12 @@ def some_channels(statistics: Statistics, where: slice) -> Statistics:
     return Statistics(state, statistics.mean_allowance[where], statistics.variance_allowance[where])
 
 
-def part_of_output(
-    x: Array,
-    used: Statistics,
-    layer: Layer,
-    parameters: Parameters,
-    arithmetic: Arithmetic,
-    dtype: str,
-    noise: Parameters,
-) -> Expected:
-    """Return the output of some channels."""
+def output_allowance(
+    x: Array, used: Statistics, layer: Layer, parameters: Parameters, arithmetic: Arithmetic, noise: Parameters
+) -> Floats:
+    """Return how far the output of some channels may be off before it is rounded to its type."""
     mean, variance = used.state.mean, used.state.variance
     given: dict[str, Any] = {"mean": mean, "variance": variance, "epsilon": layer.epsilon, "axis": layer.axis}
-    affine: dict[str, Any] = dict(parameters)
     bound = allow.of_normalized(
         x,
         mean_allowance=used.mean_allowance,
@@ -247,18 +280,28 @@ def part_of_output(
         **given,
     )
     normalized = normalize(x, **given)
-    final = allow.of_output(normalized, bound, axis=layer.axis, arithmetic=arithmetic, **affine)
+    final = allow.of_output(normalized, bound, axis=layer.axis, arithmetic=arithmetic, **parameters)
     for name, error in noise.items():
         wide = along(error, axis=layer.axis, rank=x.ndim)
         final = final + (wide * (np.abs(normalized) + bound) if name == "scale" else wide)
-    compute = partial(formulations.output, arithmetic=arithmetic) if arithmetic.formulated else normalize
-    nowhere = along(np.isnan(mean + variance), axis=layer.axis, rank=x.ndim)
-    return returned(compute(x, **given, **affine), np.where(nowhere, 0.0, final), dtype)
+    nowhere = np.isnan(mean + variance)
+    return np.where(along(nowhere, axis=layer.axis, rank=x.ndim), 0.0, final) if nowhere.any() else final
+
+
+def exact_gradients(
+    x: Array, dy: Array, state: State, layer: Layer, parameters: Parameters, *, through: bool
+) -> Gradients:
+    """Return the gradients by x and the parameters, through the batch's own statistics or with others as constants."""
+    given: dict[str, Any] = {"scale": parameters.get("scale"), "epsilon": layer.epsilon, "axis": layer.axis}
+    if through:
+        return training_gradients(x, dy, **given)
+    return inference_gradients(x, dy, mean=state.mean, variance=state.variance, **given)
 
 
 def gradients(
     x: Array,
     dy: Array,
+    expected: Gradients,
     used: Statistics,
     layer: Layer,
     parameters: Parameters,
@@ -267,19 +310,15 @@ def gradients(
     through: bool,
     passed: str | None = None,
 ) -> dict[str, Expected]:
-    """Return the gradients by x and the parameters.
+    """Return the gradients by x and the parameters, each with its allowance.
 
-    through: the statistics depend on x, as its own do; passed: the half type in which the parameters were used,
-    and so their gradients given back.
+    expected: the gradients; through: the statistics depend on x, as its own do; passed: the half type in which the
+    parameters were used, and so their gradients given back.
     """
     kind = layer.dtypes["input"]
     given: dict[str, Any] = {"epsilon": layer.epsilon, "axis": layer.axis}
     statistics: dict[str, Any] = {"mean": used.state.mean, "variance": used.state.variance}
     scale = parameters.get("scale")
-    if through:
-        expected = training_gradients(x, dy, scale=scale, **given)
-    else:
-        expected = inference_gradients(x, dy, scale=scale, **statistics, **given)
     bound = allow.of_gradients(
         x,
         dy,

@@ -1,14 +1,15 @@
 """Trace against reference, in the observed dialect: the verdict on a clause."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from bnspec.case import Case, types
-from bnspec.difference import ERROR_TEXT, Comparison, Trace, compare
+from bnspec.difference import ERROR_TEXT, Comparison, Judged, Trace
 from bnspec.measure import gradient, output, update
 from bnspec.results import Row, cut
-from bnspec.simulate import Memory, questions, simulate
+from bnspec.simulate import Memory, questions, simulate, simulated
 from bnspec.spec import AXES, Dialect, UndecidedError, UndefinedError
 
 BOUND = "precision.bound"
@@ -42,23 +43,33 @@ def verify(
         means = [shown.arrays["mean"] for shown in trace.steps if "mean" in shown.arrays]
         became = f"; here the mean became {means[-1].flat[0]:g}" if means else ""
         return [row(case, case.clauses[0], "unsupported", message=f"{undefined}{became}")]
-    comparison = compare(case, trace, expected)
+    judged = Judged(case, trace)
+    comparison = judged.compare(expected)
     clause = case.clauses[0]
     if clause == BOUND and comparison.fits and comparison.judged:
-        return [bounded(case, trace, dialect, comparison, memory)]
+        return [bounded(case, judged, dialect, comparison, memory)]
     if not comparison.fits and not comparison.refused and (clause == BOUND or case.typed != case.where):
-        loose = compare(case, trace, simulate(case, dialect.least_accurate(questions(case, dialect)), memory))
+        worse = dialect.least_accurate(questions(case, dialect, memory))
+        loose = judged.compare(simulate(case, worse, memory))
         if loose.fits:
             worst = comparison.worst
             message = f"{worst.text}. Its class elsewhere does not hold here; a worse one does"
             return [row(case, clause, "imprecise", ratio=worst.ratio, index=worst.index, message=message)]
     if not comparison.fits:
-        hint = "" if comparison.refused or not hints else explanation(case, trace, dialect)
+        hint = "" if comparison.refused or not hints else explanation(case, trace, dialect, memory)
         return [fault(case, clause, trace, comparison, hint)]
     if not comparison.judged:
         nothing = "no number of this case decides anything within its allowance"
         return [row(case, clause, "inconclusive", message=nothing)]
     return [row(case, clause, "conforms", ratio=comparison.ratio)]
+
+
+def ahead(case: Case, dialect: Dialect, memory: Memory) -> None:
+    """Simulate a clause case in the dialects in which `verify` asks for it, before it is known what was shown."""
+    bounds = (dialect.most_accurate, dialect.sound) if case.clauses[0] == BOUND else ()
+    for one in (dialect, *bounds):
+        with suppress(UndecidedError, UndefinedError):
+            simulate(case, one, memory)
 
 
 def declined(case: Case, trace: Trace) -> str:
@@ -80,18 +91,18 @@ def taken(case: Case, trace: Trace) -> bool:
     return any(step.do == "attempt" and shown.error is None for step, shown in steps)
 
 
-def bounded(case: Case, trace: Trace, dialect: Dialect, own: Comparison, memory: Memory) -> Row:
+def bounded(case: Case, judged: Judged, dialect: Dialect, own: Comparison, memory: Memory) -> Row:
     """Return whether what is right in its own class of accuracy is within a sound one too."""
-    best = compare(case, trace, simulate(case, dialect.most_accurate(), memory))
+    best = judged.compare(simulate(case, dialect.most_accurate, memory))
     if best.fits:
         return row(case, BOUND, "conforms", ratio=best.ratio)
     worst = best.worst
     classes = ", ".join(
         f"{axis} = {dialect.variant(axis, situation)}"
-        for axis, situation in sorted(questions(case, dialect))
+        for axis, situation in sorted(questions(case, dialect, memory))
         if AXES[axis].accuracy and dialect.variant(axis, situation) != AXES[axis].default
     )
-    sound = compare(case, trace, simulate(case, dialect.sound(), memory))
+    sound = judged.compare(simulate(case, dialect.sound, memory))
     if sound.fits:
         message = f"{classes}: {worst.ratio:.3g} of the allowance of the best class, within that of its own"
         return row(case, BOUND, "conforms", ratio=sound.ratio, best=worst.ratio, message=message)
@@ -142,18 +153,22 @@ def raised_before(case: Case, trace: Trace, step: int) -> str:
     return ""
 
 
-def explanation(case: Case, trace: Trace, dialect: Dialect) -> str:
-    """Say which single change would have fitted: the momentum reversed, another ε, another variant."""
-    for changed, other, text in changes(case, dialect):
+def explanation(case: Case, trace: Trace, dialect: Dialect, memory: Memory | None = None) -> str:
+    """Say which single change would have fitted: the momentum reversed, another ε, another variant.
+
+    memory: of what was simulated of this case before; a case with another layer has none.
+    """
+    for changed, other, text in changes(case, dialect, memory):
         try:
-            if compare(changed, trace, simulate(changed, other)).fits:
+            known = memory if changed is case else None
+            if Judged(changed, trace).fits(simulated(changed, other, known)):
                 return f"It fits with {text}"
         except (UndecidedError, UndefinedError):
             continue
     return ""
 
 
-def changes(case: Case, dialect: Dialect) -> Iterator[tuple[Case, Dialect, str]]:
+def changes(case: Case, dialect: Dialect, memory: Memory | None = None) -> Iterator[tuple[Case, Dialect, str]]:
     """Yield the single changes of a case or dialect that are worth a try, with their words."""
     layer = case.layer
     if layer.momentum and "keep" in layer.momentum:
@@ -164,7 +179,7 @@ def changes(case: Case, dialect: Dialect) -> Iterator[tuple[Case, Dialect, str]]
         changed = replace(case, layer=replace(layer, epsilon=epsilon))
         yield changed, dialect, f"ε = {epsilon:g} where {layer.epsilon:g} was given"
     try:
-        asked = sorted(questions(case, dialect))
+        asked = sorted(questions(case, dialect, memory))
     except UndecidedError:
         asked = []
     for axis, situation in asked:

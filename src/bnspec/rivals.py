@@ -216,6 +216,8 @@ def step_distances(steps: Sequence[Expectation]) -> Array:
         for name in steps[alike[0]].values:
             value = np.stack([steps[i].values[name].value.ravel() for i in alike])
             bound = np.stack([steps[i].values[name].allowance.ravel() for i in alike])
+            if len(value) > value.shape[1]:  # NumPy goes along memory: of many rivals with few numbers each
+                value, bound = np.asfortranarray(value), np.asfortranarray(bound)
             found = np.concatenate([value_distances(value, bound, own) for own in batches(*value.shape)])
             apart[within] = np.maximum(apart[within], found)
     return apart

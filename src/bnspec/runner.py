@@ -15,7 +15,7 @@ from bnspec.difference import Trace
 from bnspec.equivalence import CLAUSE, Answers, answers, equivalence
 from bnspec.facts import fact
 from bnspec.identify import identify
-from bnspec.judge import not_judged, verify
+from bnspec.judge import ahead, not_judged, verify
 from bnspec.memo import Memo
 from bnspec.process import Event, WorkerProcess
 from bnspec.results import Row, one_line
@@ -29,6 +29,9 @@ Jobs = Mapping[str, Case | None]
 """What to run, by key; no case is the question for the facts."""
 
 IN_FLIGHT_BYTES = 32 << 20
+SMALL = 1 << 18
+"""Values per array up to which a case is simulated ahead: all that is remembered then fits into memory."""
+
 DEATHS_IN_A_ROW = 3
 
 
@@ -165,16 +168,21 @@ class Driver:
         except queue.Empty:
             return None
 
-    def traces(self, cases: Sequence[Case]) -> Generator[tuple[str, Trace]]:
+    def traces(
+        self, cases: Sequence[Case], meanwhile: Callable[[], bool] = lambda: False
+    ) -> Generator[tuple[str, Trace]]:
         """Run the cases; yield a trace for each as it finishes. Call `connect` first; closing it kills the worker.
 
-        The facts come first; `self.probes` are run after them and become facts too.
+        The facts come first; `self.probes` are run after them and become facts too. meanwhile: does a little work
+        while the worker has nothing to tell, and says whether it did any.
         """
         jobs: Jobs = {FACTS: None, **{case.key: case for case in (*self.probes, *cases)}}
         waiting = deque(jobs)
         try:
             while waiting or self.session.asked:
                 self.fill(waiting, jobs)
+                while self.session.worker.events.empty() and time.monotonic() < self.deadline() and meanwhile():
+                    pass
                 event = self.next_event(self.deadline() - time.monotonic())
                 if event is None:
                     limit = self.limit()
@@ -294,6 +302,11 @@ def judge(
     return verify(case, trace, dialect, memory, hints=hints), dialect
 
 
+def small(case: Case) -> bool:
+    """Return whether what is simulated of a case may be kept beside that of all others."""
+    return all(array.size <= SMALL for step in case.program for array in step.arrays.values())
+
+
 def judged(
     driver: Driver,
     cases: Sequence[Case],
@@ -309,11 +322,21 @@ def judged(
     memo: judges in the place of `judge`, and remembers. The worker is killed at the end: there is nothing that
     it should still do.
     """
-    judging = memo or partial(judge, prepared=prepared)
+    memories: dict[str, Memory] = {}
+    judging = memo or partial(judge, prepared=prepared, memories=memories)
     dialect = Dialect()
     traces: dict[str, Trace] = {}
     told: list[Row] = []
-    coming = driver.traces([case for case in cases if case.program])
+    clauses = iter(() if memo else [case for case in cases if not case.rivals and small(case)])
+
+    def meanwhile() -> bool:
+        """Simulate a clause ahead while replicas are started: seconds, and what is known by then is nearly all."""
+        later = next(clauses, None) if case.replicas > 1 else None
+        if later:
+            ahead(later, dialect, memories.setdefault(later.key, {}))
+        return later is not None
+
+    coming = driver.traces([case for case in cases if case.program], meanwhile)
     for case in cases:
         if case.clauses == (CLAUSE,):
             driver.answers = own = answers(row.as_json() for row in told)
@@ -336,6 +359,7 @@ def judged(
             reason = f"bnspec failed to judge it: {type(error).__name__}: {error}"
             rows = not_judged(case, Trace("error", reason=reason, seconds=trace.seconds))
             dialect = dialect.not_deciding(case.clauses if case.rivals else (), case.situation)
+        memories.pop(case.key, None)
         told += rows
         for row in rows:
             yield driver.held_to_claims(replace(row, seconds=trace.seconds if row is rows[0] else 0.0))

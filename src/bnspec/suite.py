@@ -25,13 +25,18 @@ Needs = dict[str, frozenset[tuple[str, str]]]
 """By the key of a case: the axes, with their situations, that its expectation asks."""
 
 
-@functools.cache
 def load_cases(*, large: bool = False) -> tuple[Case, ...]:
     """Return every case: axis cases first, in the order of the axes, then the clauses.
 
     large: those of whole layers of real networks among them.
     Raises SuiteError, naming the case, where one breaks a rule (`check`) or a clause has no case.
     """
+    return loaded(large)
+
+
+@functools.cache
+def loaded(large: bool) -> tuple[Case, ...]:
+    """Return every case, loaded once however `load_cases` is called: a cache tells a default from the same value."""
     loaded: list[Case] = []
     folder = suite_folder() / "cases"
     for path in (*sorted(folder.glob("*.py")), *(sorted(folder.glob("large/*.py")) if large else ())):

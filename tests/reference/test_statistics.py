@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from bnspec.reference import Arithmetic, moments
 from bnspec.reference import allowance as allow
+from bnspec.reference.statistics import PIECE, blocks, pieces
 
 FLOAT64 = Arithmetic(unit_roundoff=2.0**-53)
 
@@ -188,3 +189,24 @@ def test_no_channels_give_empty_moments():
 def test_what_cannot_be_a_batch_is_refused_with_its_shape(x, more, message):
     with pytest.raises(ValueError, match=message):
         moments(x, **more)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((0, 3), -1), ((5, 3), -1), ((70_000, 2), -1), ((2, 70_000), 1), ((3, 70_000), 0), ((40, 3, 60, 50), 1)],
+)
+def test_pieces_are_all_of_an_array_each_number_once(shape, axis):
+    counts = np.zeros(shape, dtype=np.int64)
+    for piece, where in pieces(counts, axis):
+        counts[piece] += 1
+        assert counts[piece].shape[axis] == len(range(shape[axis])[where])
+    assert (counts == 1).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (4096, 100), (2, 3 * PIECE + 1), (1, 1)])
+def test_blocks_are_all_of_some_rows_each_number_once_and_none_is_larger_than_a_piece(shape):
+    counts = np.zeros(shape, dtype=np.int64)
+    for block in blocks(shape):
+        counts[block] += 1
+        assert counts[block].size <= PIECE
+    assert (counts == 1).all()

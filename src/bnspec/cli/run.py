@@ -75,6 +75,7 @@ def run_command(
     left, counts = unfinished(chosen, stream, expression, large) if resume else (chosen, None)
     jobs = jobs or cores()
     early = start_early(left[:jobs])
+    get_ready()
     from bnspec.results import one_line
     from bnspec.runner import Timeouts
     from bnspec.runs import EmptySelection, Run, carry_out
@@ -153,6 +154,14 @@ def start_early(targets: Sequence["Target"]) -> dict[str, "WorkerProcess"]:
             if target.environment.made:
                 started[target.name] = WorkerProcess(target.environment.interpreter, target.environ)
     return started
+
+
+def get_ready() -> None:
+    """Import and compile what the end of a run needs while the workers import their frameworks: then nobody waits."""
+    import bnspec.summary  # noqa: F401
+    from bnspec.results import validators
+
+    validators()
 
 
 def show(files: Sequence[Path], stream: Path, report: Path | None) -> int:

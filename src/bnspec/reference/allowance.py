@@ -17,6 +17,7 @@ from bnspec.reference.statistics import (
     Floats,
     Moments,
     along,
+    blocks,
     mean_size,
     moments,
     parts,
@@ -89,23 +90,25 @@ def of_moments(
     mask: ArrayLike | None = None,
     arithmetic: Arithmetic = FLOAT32,
     batch: Moments | None = None,
+    size: Floats | None = None,
 ) -> Moments:
     """Allowances of the batch's mean and population variance, shape (channels,).
 
     ΔM = k(a·mean|x| + |m|). ΔV = k(a+2)v + ΔM² for two passes; k(a+2)√(v(v+m²)) + ΔM² for updating;
     k(a+2)(mean x² + m²) + ΔM² for one pass. What is rounded to a storage type before use adds u_storage·|m| and
-    u_storage·v. mask as in `moments`; batch: the moments, where they are known. Raises ValueError for another
-    kind of moments.
+    u_storage·v. mask as in `moments`; batch, size: the moments and mean |x|, where they are known. Raises
+    ValueError for another kind of moments.
     """
     batch = moments(x, axis=axis, mask=mask) if batch is None else batch
+    size = mean_size(x, axis=axis, mask=mask) if size is None else size
     n = np.size(x) // max(len(batch.mean), 1)
     k, a = arithmetic.k, arithmetic.growth(n)
-    mean = k * (a * mean_size(x, axis=axis, mask=mask) + np.abs(batch.mean))
+    mean = k * (a * size + np.abs(batch.mean))
     m2, v = batch.mean**2, batch.variance
-    size = {"two-pass": v, "updating": np.sqrt(v * (v + m2)), "one-pass": v + 2 * m2, "one-pass-clamped": v + 2 * m2}
-    if arithmetic.moments not in size:
-        raise ValueError(f"moments {arithmetic.moments!r}; expected one of {', '.join(size)}")
-    variance = k * (a + 2) * size[arithmetic.moments] + mean**2
+    term = {"two-pass": v, "updating": np.sqrt(v * (v + m2)), "one-pass": v + 2 * m2, "one-pass-clamped": v + 2 * m2}
+    if arithmetic.moments not in term:
+        raise ValueError(f"moments {arithmetic.moments!r}; expected one of {', '.join(term)}")
+    variance = k * (a + 2) * term[arithmetic.moments] + mean**2
     if arithmetic.storage:
         mean, variance = mean + arithmetic.storage * np.abs(batch.mean), variance + arithmetic.storage * v
     return Moments(mean, variance, batch.count)
@@ -241,29 +244,58 @@ def of_gradients(
             vectors = (mean, r, delta_m, delta_r, gamma, gradients.scale, gradients.offset)
             m, root, error_m, error_r, factor, dscale, doffset = (vector[where, None] for vector in vectors)
             x_rows, dy_rows = values_of(values[part], axis), values_of(upstream[part], axis)
-            xhat = (x_rows - m) * root
-            delta_xhat = piece_of_normalized(x_rows, m, root, error_r, error_m, arithmetic=arithmetic)
-            size, xhat_size = np.abs(dy_rows), np.abs(xhat)
+            xhat, delta_xhat, delta_x = (x_rows - m) * root, np.empty(x_rows.shape), np.empty(x_rows.shape)
+            for block in blocks(x_rows.shape):
+                own = (vector[block[0]] for vector in (m, root, error_r, error_m))
+                delta_xhat[block] = piece_of_normalized(x_rows[block], *own, arithmetic=arithmetic)
+            size = np.abs(dy_rows)
             delta_offset = k * a * size.sum(axis=1)
-            delta_scale = k * a * (size * xhat_size).sum(axis=1) + (1 + k * a) * (size * delta_xhat).sum(axis=1)
-            parts_of_dx = size
-            if through_statistics:
-                parts_of_dx = size + np.abs(doffset) / n + xhat_size * np.abs(dscale) / n
-                g0 = dy_rows - doffset / n - xhat * dscale / n
-                inner = (
-                    k * (size + xhat_size * np.abs(dscale) / n)
-                    + delta_offset[:, None] / n
-                    + (xhat_size + delta_xhat) * delta_scale[:, None] / n
-                    + delta_xhat * np.abs(dscale) / n
-                )
-            else:
-                g0, inner = dy_rows, k * size
-            delta_x = factor * ((root + error_r) * inner + (error_r + k * root) * np.abs(g0))
-            if half:
-                delta_x += 2 * half * factor * root * parts_of_dx
-            put(undecided(delta_x), found.x[part], axis)
+            delta_scale = k * a * (size * np.abs(xhat)).sum(axis=1) + (1 + k * a) * (size * delta_xhat).sum(axis=1)
+            vectors = (factor, root, error_r, dscale, doffset, delta_scale[:, None], delta_offset[:, None])
+            for block in blocks(x_rows.shape):
+                own = (vector[block[0]] for vector in vectors)
+                rows = (array[block] for array in (dy_rows, xhat, delta_xhat))
+                delta_x[block] = piece_of_dx(*rows, *own, n=n, k=k, half=half, through_statistics=through_statistics)
+            put(delta_x, found.x[part], axis)
             found.scale[where], found.offset[where] = undecided(delta_scale), delta_offset
     return found
+
+
+def piece_of_dx(
+    dy: Floats,
+    xhat: Floats,
+    delta_xhat: Floats,
+    factor: Floats,
+    root: Floats,
+    error_r: Floats,
+    dscale: Floats,
+    doffset: Floats,
+    delta_scale: Floats,
+    delta_offset: Floats,
+    *,
+    n: int,
+    k: float,
+    half: float,
+    through_statistics: bool,
+) -> Floats:
+    """Return the line of `of_gradients` for dx of some values, where the arrays of the channels broadcast to them."""
+    size, xhat_size = np.abs(dy), np.abs(xhat)
+    parts_of_dx = size
+    if through_statistics:
+        parts_of_dx = size + np.abs(doffset) / n + xhat_size * np.abs(dscale) / n
+        g0 = dy - doffset / n - xhat * dscale / n
+        inner = (
+            k * (size + xhat_size * np.abs(dscale) / n)
+            + delta_offset / n
+            + (xhat_size + delta_xhat) * delta_scale / n
+            + delta_xhat * np.abs(dscale) / n
+        )
+    else:
+        g0, inner = dy, k * size
+    delta_x = factor * ((root + error_r) * inner + (error_r + k * root) * np.abs(g0))
+    if half:
+        delta_x += 2 * half * factor * root * parts_of_dx
+    return undecided(delta_x)
 
 
 def of_loss(y: Floats, allowance: Floats, target: ArrayLike, *, arithmetic: Arithmetic = FLOAT32) -> float:

@@ -1,5 +1,6 @@
 """The forward pass and the moving statistics."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,19 +74,22 @@ def estimate_variance(batch: Moments, *, stored_variance: str = "population", ep
     has no sample variance: NaN or infinity.
     Raises ValueError for another name.
     """
-    n = batch.count.astype(np.float64)
+    if stored_variance not in FACTORS:
+        raise ValueError(f"stored_variance {stored_variance!r}; expected one of {', '.join(FACTORS)}")
+    padding = epsilon if stored_variance == "sample-epsilon-padded" else 0.0
     with np.errstate(invalid="ignore", divide="ignore"):
-        factors = {
-            "population": np.ones_like(n),
-            "sample": n / (n - 1),
-            "sample-epsilon": n / (n - 1 - epsilon),
-            "sample-twice": n / (n - 1) * (n / (n - 1 - epsilon)),
-            "sample-epsilon-padded": n / (n - 1 - epsilon),
-        }
-        if stored_variance not in factors:
-            raise ValueError(f"stored_variance {stored_variance!r}; expected one of {', '.join(factors)}")
-        padding = epsilon if stored_variance == "sample-epsilon-padded" else 0.0
-        return np.asarray((batch.variance + padding) * factors[stored_variance], dtype=np.float64)
+        factor = FACTORS[stored_variance](batch.count.astype(np.float64), epsilon)
+        return np.asarray((batch.variance + padding) * factor, dtype=np.float64)
+
+
+FACTORS: Mapping[str, Callable[[Floats, float], Floats]] = {
+    "population": lambda n, epsilon: np.ones_like(n),
+    "sample": lambda n, epsilon: n / (n - 1),
+    "sample-epsilon": lambda n, epsilon: n / (n - 1 - epsilon),
+    "sample-twice": lambda n, epsilon: n / (n - 1) * (n / (n - 1 - epsilon)),
+    "sample-epsilon-padded": lambda n, epsilon: n / (n - 1 - epsilon),
+}
+"""By what an estimator multiplies the population variance of n values, its padding included."""
 
 
 def new_weight(count: int, *, keep: float, averaging: str = "exponential") -> float:

@@ -1,5 +1,6 @@
 """Batch statistics: mean and population variance of every channel."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,9 @@ class Moments:
 PART = 1 << 18
 """Values that are worked on at a time: some megabytes of float64, whatever the size of x."""
 
+PIECE = 1 << 15
+"""Of these, so many at a time where each number is computed by itself: what is in between stays in a core's cache."""
+
 RUN = 16
 """Channels that are taken together where they lie side by side: less would read every cache line again."""
 
@@ -44,19 +48,41 @@ def parts(x: Array, axis: int) -> Iterator[tuple[tuple[slice, ...], slice]]:
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"axis {axis} is outside x of shape {x.shape}")
     place, channels = axis % x.ndim, x.shape[axis]
-    side_by_side = int(np.prod(x.shape[place + 1 :])) < RUN
+    side_by_side = math.prod(x.shape[place + 1 :]) < RUN
     step = max(PART * channels // max(x.size, 1), RUN if side_by_side else 1)
     for start in range(0, channels, step):
         where = slice(start, start + step)
         yield (*[slice(None)] * place, where), where
 
 
+def pieces(x: Array, axis: int) -> Iterator[tuple[tuple[slice, ...], slice]]:
+    """Yield the parts of x cut along its first axis too: for numbers of which each is computed by itself.
+
+    Nothing is summed over a piece, so that no number depends on the cut.
+    """
+    for part, where in parts(x, axis):
+        if not axis % x.ndim:
+            yield part, where
+            continue
+        step = max(PIECE * len(x) // max(x[part].size, 1), 1)
+        for start in range(0, len(x), step):
+            yield (slice(start, start + step), *part[1:]), where
+
+
 def values_of(x: Array, axis: int) -> Floats:
     """Return x as float64 of shape (channels, values per channel), contiguous; a copy, in the order of x."""
     moved = np.moveaxis(x, axis, 0)
-    found = np.empty((moved.shape[0], int(np.prod(moved.shape[1:]))))
+    found = np.empty((moved.shape[0], math.prod(moved.shape[1:])))
     found.reshape(moved.shape)[...] = moved
     return found
+
+
+def blocks(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Yield the blocks of rows of values in which each number is computed by itself."""
+    rows, columns = shape
+    for start in range(0, rows, high := max(PIECE // max(columns, 1), 1)):
+        for left in range(0, columns, PIECE):
+            yield slice(start, start + high), slice(left, left + PIECE)
 
 
 def put(found: Floats, out: Floats, axis: int) -> None:
@@ -73,7 +99,7 @@ def piecewise(compute: Callable[..., Array], x: ArrayLike, *channels: ArrayLike,
     array = np.asarray(x)
     out = np.empty(array.shape)
     vectors = [np.asarray(vector, dtype=np.float64) for vector in channels]
-    for part, where in parts(array, axis):
+    for part, where in pieces(array, axis):
         wide = [along(vector[where], axis=axis, rank=array.ndim) for vector in vectors]
         out[part] = compute(array[part].astype(np.float64), *wide)
     return out

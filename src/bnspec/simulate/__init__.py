@@ -1,5 +1,6 @@
 """The reference, run through a program in a dialect: what every step should show."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from bnspec.case import Case
@@ -10,7 +11,7 @@ from bnspec.simulate.replicas import SimulatedReplicas
 from bnspec.simulate.trainer import STEPS, SimulatedTrainer
 from bnspec.spec import Dialect, UndefinedError
 
-__all__ = ["SHARES", "STEPS", "Memory", "Recorder", "questions", "simulate"]
+__all__ = ["SHARES", "STEPS", "Memory", "Recorder", "questions", "simulate", "simulated"]
 
 
 def simulate(
@@ -24,9 +25,16 @@ def simulate(
     Raises UndecidedError where the expectation depends on an axis that the dialect leaves open, and
     UndefinedError where the dialect's own formula has no value.
     """
+    return tuple(simulated(case, dialect, memory, formulated=formulated))
+
+
+def simulated(
+    case: Case, dialect: Dialect, memory: Memory | None = None, *, formulated: bool = False
+) -> Iterator[Expectation]:
+    """Yield what `simulate` returns, step by step: who has seen enough does not go on."""
     asking = Asking(case, dialect, {} if memory is None else memory, formulated=formulated)
     layer = SimulatedTrainer(asking) if case.replicas == 1 else SimulatedReplicas(asking)
-    return tuple(layer.run(step) for step in case.program)
+    return map(layer.run, case.program)
 
 
 class Recorder(Dialect):

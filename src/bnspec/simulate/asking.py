@@ -49,8 +49,9 @@ class Asking:
     def layer(self) -> Layer:
         """The layer, with the ε that is in effect."""
         layer = self.case.layer
-        effective = {"floored": max(layer.epsilon, FLOOR), "rounded": float(np.float32(layer.epsilon))}
-        return replace(layer, epsilon=effective.get(self.epsilon, layer.epsilon))
+        if self.epsilon == "floored":
+            return replace(layer, epsilon=max(layer.epsilon, FLOOR))
+        return replace(layer, epsilon=float(np.float32(layer.epsilon))) if self.epsilon == "rounded" else layer
 
     @cached_property
     def epsilon(self) -> str:
@@ -96,13 +97,14 @@ class Asking:
     def centred(self) -> Arithmetic:
         """The arithmetic of inference: whether the mean is subtracted before scaling is seen there, in float32."""
         centred = self.input_type == "float32" and self.of_place("precision.centring") == "centred"
-        return replace(self.arithmetic, centred=centred)
+        return self.arithmetic if centred == self.arithmetic.centred else replace(self.arithmetic, centred=centred)
 
     @cached_property
     def moving_arithmetic(self) -> Arithmetic:
         """The arithmetic of the update of the moving statistics, which are held in a type of their own."""
         unit = max(UNIT[self.state_type], self.arithmetic.unit_roundoff if self.input_type == "float64" else 0.0)
-        return replace(self.arithmetic, unit_roundoff=unit)
+        own = self.arithmetic
+        return own if unit == own.unit_roundoff else replace(own, unit_roundoff=unit)
 
     @cached_property
     def output_type(self) -> str:

@@ -218,24 +218,36 @@ class SimulatedLayer:
             return DONE
         if not self.last.x.size:
             return self.empty_gradient()
-        return values(**self.gradients(self.last, step.arrays["dy"]))
+        dy = step.arrays["dy"]
+        return values(**self.gradients(self.last, dy, id(dy)))
 
-    def gradients(self, last: Call, dy: Array) -> dict[str, Expected]:
-        """Return the gradients of a call by x and by the parameters."""
+    def gradients(self, last: Call, dy: Array, known: Hashable) -> dict[str, Expected]:
+        """Return the gradients of a call by x and by the parameters. known: what tells dy from others."""
         asking, through, used = self.asking, False, None
         if last.by_batch and asking.of_place("forward.statistics") == "batch":
             through = asking.of_place("gradient.statistics") == "through"
             used = self.batch(last.x).statistics
         used = used or self.moving.now()
 
+        return self.gradients_of(last.x, dy, known, used, through=through)
+
+    def gradients_of(
+        self, x: Array, dy: Array, known: Hashable, used: Statistics, *, through: bool
+    ) -> dict[str, Expected]:
+        """Return the gradients of a call with some statistics by x and by the parameters."""
+        asking, layer, parameters = self.asking, self.layer, self.parameters
+        call = (id(x), known, self.parameters_key, layer.epsilon, through)
+
         def gradients() -> dict[str, Expected]:
+            key = ("exact gradients", call, used.numbers)
+            expected = asking.remember(
+                key, lambda: formulas.exact_gradients(x, dy, used.state, layer, parameters, through=through)
+            )
             return formulas.gradients(
-                last.x, dy, used, self.layer, self.parameters, asking.arithmetic, through=through, passed=asking.passed
+                x, dy, expected, used, layer, parameters, asking.arithmetic, through=through, passed=asking.passed
             )
 
-        asked = (asking.arithmetic, through, asking.passed)
-        key = ("gradients", id(last.x), dy.tobytes(), used.key, self.parameters_key, *asked)
-        return asking.remember((*key, self.layer.epsilon), gradients)
+        return asking.remember(("gradients", call, used.key, asking.arithmetic, asking.passed), gradients)
 
     def empty_gradient(self) -> Expectation:
         """The gradient of an empty batch by the scale."""
@@ -288,16 +300,19 @@ class SimulatedLayer:
 
     def get_state(self, step: Step) -> Expectation:
         """Read the state."""
+        if not any(self.shows(name) for name in ("mean", "variance", "count")):
+            return values(**self.shown_parameters())
+        return self.state(self.moving.now())
+
+    def shown_parameters(self) -> dict[str, Expected]:
+        """Return how the parameters show."""
         asked = self.layer.dtypes["parameters"]
         types = None if "16" in asked else asked  # asked for a half type, a layer may keep float32
         zeros = np.zeros(self.layer.features)
-        parameters = {name: Expected(v, self.noise.get(name, zeros), types) for name, v in self.parameters.items()}
-        if not any(self.shows(name) for name in ("mean", "variance", "count")):
-            return values(**parameters)
-        return self.state(self.moving.now(), parameters)
+        return {name: Expected(v, self.noise.get(name, zeros), types) for name, v in self.parameters.items()}
 
-    def state(self, moving: Statistics, parameters: Mapping[str, Expected]) -> Expectation:
-        """Return how some moving statistics and the parameters show."""
+    def state(self, moving: Statistics, *, bare: bool = False) -> Expectation:
+        """Return how some moving statistics show, and the parameters unless they are bare."""
         if moving.unset:
             return ABSENT
         asking = self.asking
@@ -310,17 +325,15 @@ class SimulatedLayer:
                 exact=self.case.exact,
                 dtype=asking.state_type,
                 clamped=clamped and name == "variance",
+                others=tuple(read(other, name) for other in statistics.others),
             )
 
         def state() -> Expectation:
             count = Expected(np.array(float(moving.state.count)), np.array(0.0), None, counter=True)
-            shown = {
-                name: replace(read(moving, name), others=tuple(read(other, name) for other in moving.others))
-                for name in ("mean", "variance")
-            }
-            return values(**parameters, **shown, count=count)
+            shown = {name: read(moving, name) for name in ("mean", "variance")}
+            return values(**({} if bare else self.shown_parameters()), **shown, count=count)
 
-        key = ("state", moving.key, asking.state_type, clamped, bool(parameters), self.parameters_key)
+        key = ("state", moving.key, asking.state_type, clamped, bare, self.parameters_key)
         return asking.remember(key, state)
 
     def set_state(self, step: Step) -> Expectation:
@@ -341,7 +354,7 @@ class SimulatedLayer:
         if self.held is None:
             raise ValueError(f"{self.case.key}: look without a snapshot")
         aliased = self.asking.of_case("state.snapshot") == "aliased"
-        return self.state(self.moving.now() if aliased else self.held, {})
+        return self.state(self.moving.now() if aliased else self.held, bare=True)
 
     def reload(self, step: Step) -> Expectation:
         """Save and load: nothing changes, but for what the file does not hold."""
@@ -376,7 +389,7 @@ class SimulatedLayer:
         """
         answer, arithmetic = self.asking.of_case("degenerate.constant"), self.asking.arithmetic
         worst = replace(arithmetic, accumulation="sequential")
-        y = self.output_of(x, formulas.of_batch(x, self.layer, worst).statistics, worst)
+        y = self.output_of(x, formulas.of_batch(x, formulas.exact(x, self.layer), self.layer, worst).statistics, worst)
         if answer == "noise":
             return replace(y, inexact=True)
         value = y.value if answer == "offset" else np.full(y.value.shape, np.nan)
@@ -409,12 +422,19 @@ class SimulatedLayer:
     def remembered(self, x: Array, used: Statistics, arithmetic: allow.Arithmetic) -> Expectation:
         """Return the output with some statistics; rivals that share them share it."""
 
-        def y() -> Expectation:
-            dtype, noise = self.asking.output_type, self.noise
-            return values(y=formulas.output(x, used, self.layer, self.parameters, arithmetic, dtype=dtype, noise=noise))
+        asking, layer, parameters = self.asking, self.layer, self.parameters
+        formulated = arithmetic if arithmetic.formulated else None
 
-        key = ("y", id(x), used.key, self.parameters_key, arithmetic, self.layer.epsilon, self.asking.output_type)
-        return self.asking.remember(key, y)
+        def y() -> Expectation:
+            key = ("output", id(x), used.numbers, self.parameters_key, layer.epsilon, formulated)
+            shown = asking.remember(key, lambda: formulas.shown_output(x, used.state, layer, parameters, formulated))
+            bounded = formulas.output(
+                x, shown, used, layer, parameters, arithmetic, dtype=asking.output_type, noise=self.noise
+            )
+            return values(y=bounded)
+
+        key = ("y", id(x), used.key, self.parameters_key, arithmetic, layer.epsilon, asking.output_type)
+        return asking.remember(key, y)
 
     @property
     def parameters_key(self) -> Hashable:

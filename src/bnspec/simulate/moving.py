@@ -187,10 +187,11 @@ def of_x(asking: Asking, x: Array, mask: Array | None = None) -> Batch:
     used = None if answer == "included" else mask
     asked = "degenerate.nan" in asking.case.clauses
     spread = asked and not np.isfinite(x).all() and asking.of_case("degenerate.nan") == "all"
+    known = asking.remember(("exact", id(x), id(used)), lambda: formulas.exact(x, asking.layer, used))
     return asking.remember(
         ("batch", id(x), id(used), answer, spread, asking.arithmetic),
         lambda: formulas.of_batch(
-            x, asking.layer, asking.arithmetic, mask=used, weighted=answer == "weighted", spread=spread
+            x, known, asking.layer, asking.arithmetic, mask=used, weighted=answer == "weighted", spread=spread
         ),
     )
 

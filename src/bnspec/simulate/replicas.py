@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bnspec import formulas
 from bnspec.case import Array, Step
 from bnspec.expectation import ABSENT, ANY, DONE, RAISES, Expectation, Expected, values
 from bnspec.formulas import Batch, Statistics
@@ -206,7 +205,7 @@ class SimulatedReplicas:
         moving = [layer.moving.now() for layer in self.layers]
         read = {"averaged-when-read": averaged(moving), "first-when-read": moving[0]}.get(self.remaining())
         moving = moving if read is None else [read] * len(moving)
-        shown = [layer.state(own, {}) for layer, own in zip(self.layers, moving, strict=True)]
+        shown = [layer.state(own, bare=True) for layer, own in zip(self.layers, moving, strict=True)]
         if any(one.kind != "values" for one in shown):
             return ABSENT
         found = {f"{name}{n}": one.values[name] for n, one in enumerate(shown) for name in ("mean", "variance")}
@@ -241,7 +240,8 @@ class SimulatedReplicas:
         times = self.times([of_x(self.asking, x) for x in last.shares])
         union = self.union(last.shares, times)
         dy = joined([dy / k for dy, k in zip(dys, times, strict=True)], times)
-        whole = self.of_call(union, dy, last.batches[0].statistics, through=True)["x"]
+        used = last.batches[0].statistics
+        whole = self.layers[0].gradients_of(union, dy, dy.tobytes(), used, through=True)["x"]
         found, start = [], 0
         for x, k in zip(last.shares, times, strict=True):
             copies = [slice(start + n * len(x), start + (n + 1) * len(x)) for n in range(k)]
@@ -252,18 +252,7 @@ class SimulatedReplicas:
     def of_share(self, number: int, dy: Array, *, through: bool) -> dict[str, Expected]:
         """Return the gradients of a share, the statistics being constants or its own."""
         assert self.last is not None
-        return self.of_call(self.last.shares[number], dy, self.used(number), through=through)
-
-    def of_call(self, x: Array, dy: Array, used: Statistics, *, through: bool) -> dict[str, Expected]:
-        """Return the gradients of a call by x and by the parameters."""
-        layer, asking = self.layers[0], self.asking
-        key = ("share", id(x), dy.tobytes(), used.key, layer.parameters_key, asking.arithmetic, through)
-        return asking.remember(
-            (*key, layer.layer.epsilon),
-            lambda: formulas.gradients(
-                x, dy, used, layer.layer, layer.parameters, asking.arithmetic, through=through, passed=asking.passed
-            ),
-        )
+        return self.layers[0].gradients_of(self.last.shares[number], dy, id(dy), self.used(number), through=through)
 
 
 def arrays(step: Step, name: str) -> tuple[Array, ...]:

@@ -76,7 +76,7 @@ class SimulatedTrainer(SimulatedLayer):
             assert self.last is not None
             y = shown.values["y"]
             dy = 2 * (y.value - target) / y.value.size
-            for name, gradient in self.gradients(self.last, dy).items():
+            for name, gradient in self.gradients(self.last, dy, dy.tobytes()).items():
                 if name in self.parameters:
                     error = rate * (gradient.allowance + 2 * np.abs(y.allowance).mean())
                     self.noise[name] = self.noise.get(name, np.zeros(self.layer.features)) + error

@@ -50,8 +50,9 @@ class Dialect:
             raise UndecidedError(axis, situation)
         if (axis, situation) in self.answers:
             return self.answers[axis, situation]
-        elsewhere = {variant for (asked, _), variant in self.answers.items() if asked == axis}
-        if len(elsewhere) > 1 or (not elsewhere and any(asked == axis for asked, _ in self.undecided)):
+        told = self.by_axis.get(axis, ())
+        elsewhere = {variant for _, variant in told if variant is not None}
+        if len(elsewhere) > 1 or (told and not elsewhere):
             raise UndecidedError(axis, situation)
         return elsewhere.pop() if elsewhere else AXES[axis].default
 
@@ -69,8 +70,9 @@ class Dialect:
             found.setdefault(axis, []).append((situation, None))
         return found
 
+    @cached_property
     def most_accurate(self) -> "Dialect":
-        """Return this dialect with the best class wherever an axis asks for accuracy."""
+        """This dialect with the best class wherever an axis asks for accuracy."""
         return self.with_classes(lambda axis, variant: axis.default)
 
     def least_accurate(self, asked: Iterable[tuple[str, str]]) -> "Dialect":
@@ -78,8 +80,9 @@ class Dialect:
         worst = {(axis, where): list(AXES[axis].variants)[-1] for axis, where in asked if AXES[axis].accuracy}
         return Dialect({**self.answers, **worst}, self.undecided - worst.keys())
 
+    @cached_property
     def sound(self) -> "Dialect":
-        """Return this dialect with a sound class wherever its own class of accuracy is worse than that."""
+        """This dialect with a sound class wherever its own class of accuracy is worse than that."""
         return self.with_classes(lambda axis, variant: variant if variant in axis.sound else axis.sound[-1])
 
     def with_classes(self, choose: Callable[[Axis, str], str]) -> "Dialect":
