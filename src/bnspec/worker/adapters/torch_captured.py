@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import types
 from typing import Any, Dict
 
@@ -37,16 +38,16 @@ class Compiled(Eager):
     def lacking(cls, device):
         if not hasattr(torch, "compile"):
             return "this release of torch has no torch.compile"
+        # 2.0 looks at its Python where it compiles, and imports the compiler for that (2 s); later releases look first.
+        compiled = [torch.nn.Identity()] if torch.__version__.startswith("2.0.") else []
         try:
-            torch.compile(torch.nn.Identity())
+            torch.compile(*compiled, backend="inductor")
         except RuntimeError as error:  # as of a Python that it does not know
             return str(error)
-        from torch._inductor import config
-
-        listed = config.cpp.cxx if isinstance(config.cpp.cxx, (list, tuple)) else [config.cpp.cxx]
-        names = [os.environ.get("CXX")] if os.environ.get("CXX") else list(listed)
-        if device == "cpu" and not any(shutil.which(name) for name in names if name):
-            return "inductor needs a C++ compiler and there is none: %s" % ", ".join(name for name in names if name)
+        # What torch._inductor.config.cpp.cxx holds, which takes 2 s to import.
+        compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+        if device == "cpu" and not shutil.which(compiler):
+            return "inductor needs a C++ compiler and there is none: %s" % compiler
         return ""
 
     @classmethod
