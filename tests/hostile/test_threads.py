@@ -11,6 +11,7 @@ from bnspec.worker import spares
 from bnspec.worker.adapter import Adapter, Unsupported
 
 NAME = "threads-output-rank2"
+FILES = {"WithThreads": "threaded.py"}
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def asked(cases):
     [
         ("Same", ("conforms", "conforms"), "", 1),
         ("OneForEveryProcessor", ("conforms", "conforms"), "", 1),
+        ("WithThreads", ("conforms", "conforms"), "", 1),
         ("DiesWhenBound", ("crash", "not-run"), "the process bound to 1 of the processors ended", 1),
         ("HangsWhenBound", ("timeout", "timeout"), "not finished after 2.5 s", 3),
         ("RaisesWhenBound", ("refuses", "refuses"), "no kernel for 1", 1),
@@ -38,7 +40,7 @@ def asked(cases):
 def test_what_happens_in_a_bound_process_costs_the_cases_that_ask_for_it(
     run_on, asked, adapter, verdicts, words, started
 ):
-    outcome = run_on(f"threads.py:{adapter}", asked=asked)
+    outcome = run_on(f"{FILES.get(adapter, 'threads.py')}:{adapter}", asked=asked)
     assert tuple(outcome.rows[name].verdict for name in (NAME, "again")) == verdicts, outcome.rows
     assert words in str(outcome.rows[NAME].message)
     assert {row.verdict for name, row in outcome.rows.items() if name not in (NAME, "again")} == {"conforms"}
@@ -46,8 +48,12 @@ def test_what_happens_in_a_bound_process_costs_the_cases_that_ask_for_it(
 
 
 def test_bits_that_depend_on_the_processors_are_told_from_those_that_do_not(run_on, asked):
-    for adapter, variant in (("Same", "same-bits"), ("OneForEveryProcessor", "thread-dependent")):
-        assert run_on(f"threads.py:{adapter}", asked=asked).rows[NAME].variant == variant
+    for adapter, variant in (
+        ("Same", "same-bits"),
+        ("OneForEveryProcessor", "thread-dependent"),
+        ("WithThreads", "thread-dependent"),
+    ):
+        assert run_on(f"{FILES.get(adapter, 'threads.py')}:{adapter}", asked=asked).rows[NAME].variant == variant
 
 
 def test_a_machine_with_one_processor_says_so(run_on, asked):
@@ -87,8 +93,8 @@ def test_a_program_is_cut_at_its_threads_and_begins_with_them():
 
 
 def test_more_numbers_of_threads_than_there_are_spares_are_refused():
-    few = spares.Spares.__new__(spares.Spares)
-    few.waiting, few.bound, few.lost = [], {}, {}
+    few = spares.Spares([], lambda: pytest.fail("another one was started"))
+    few.bound = {2: None, 3: None}
     with pytest.raises(Unsupported, match="2 numbers of threads were asked for before"):
         few.ask(1, {}, [])
-    assert few.bound == {}
+    assert sorted(few.bound) == [2, 3]

@@ -38,11 +38,14 @@ def main(started: float) -> None:
     source, sink = take_pipes()
     frames = read_frames(source)
     hello, _ = next(frames)
-    spare = None
+    spare, threads = None, spares.threads()
     try:
         adapter = load_adapter(hello["adapter"])
         if spares.wanted(adapter, hello["device"]):
-            spare = spares.Spares(functools.partial(answer_frames, adapter, hello), (source, sink))
+            serve = functools.partial(answer_frames, adapter, hello)
+            forks = spares.SPARES if spares.threads() == threads else 0
+            waiting = [spares.forked(serve, (source, sink)) for _ in range(forks)]
+            spare = spares.Spares(waiting, functools.partial(spares.started, hello))
         ready = {"event": "ready", "import_seconds": time.perf_counter() - started}
         ready.update(describe(adapter), device=has_device(adapter, hello["device"]))
         ready["lacking"] = lacking(adapter, hello["device"]) if ready["device"] else {}

@@ -2,11 +2,19 @@
 
 TensorFlow, JAX and ONNX Runtime settle with their first computation on how many threads they compute: one for every
 processor that the process may use. A spare is forked when the framework is imported and has not computed yet (4 to
-17 ms, where importing once more would take seconds), waits until it is asked, and is kept for all cases.
+17 ms, where importing once more would take seconds), waits until it is asked, and is kept for all cases. A framework
+whose import starts threads (OpenVINO) must not be forked: one in four of such spares hung for ever. Its spares import
+it once more, when they are asked for.
+
+JAX keeps what it compiled for one number of processors and uses it with another. With that switched off four releases
+(0.4.30 to 0.12) gave the same answers about threads.
 """
 
+import json
 import os
 import socket
+import subprocess
+import sys
 import warnings
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
@@ -17,6 +25,13 @@ from bnspec.worker.lost import Lost
 SPARES = 2
 """So many numbers of processors can be asked for."""
 
+BOOTSTRAP = (
+    "import json, sys, types; m = types.ModuleType('bnspec'); m.__path__ = [sys.argv[1]]; sys.modules['bnspec'] = m; "
+    "from bnspec.worker.loop import answer_frames, load_adapter; hello = json.loads(sys.argv[2]); "
+    "answer_frames(load_adapter(hello['adapter']), hello, int(sys.argv[3]), int(sys.argv[3]))"
+)
+"""What a spare runs that is not forked."""
+
 
 class SpareFault(Exception):  # noqa: N818 - it names the fault
     """A spare that could not do its part: the reason, in its own words."""
@@ -25,9 +40,10 @@ class SpareFault(Exception):  # noqa: N818 - it names the fault
 class Spares:
     """The spares of a worker; each is bound to the first number of processors that it is asked for."""
 
-    def __init__(self, serve: Callable[[int, int], None], ours: Sequence[int]) -> None:
-        """Fork them. serve: answers the frames of a file descriptor on another; ours: what they close of the worker."""
-        self.waiting = [forked(serve, ours) for _ in range(SPARES)]
+    def __init__(self, waiting: Sequence["Spare"], make: Callable[[], "Spare"]) -> None:
+        """Take those that were forked; make: starts another one, while there are fewer than SPARES."""
+        self.waiting = list(waiting)
+        self.make = make
         self.bound = {}  # type: Dict[int, Spare]
         self.lost = {}  # type: Dict[int, str]
 
@@ -61,9 +77,9 @@ class Spares:
             allowed = len(os.sched_getaffinity(0))
             if allowed < count:
                 raise Unsupported("%d threads need as many processors; this process may use %d" % (count, allowed))
-            if not self.waiting:
+            if len(self.bound) == SPARES:
                 raise Unsupported("%d numbers of threads were asked for before this one" % SPARES)
-            self.bound[count] = self.waiting.pop()
+            self.bound[count] = self.waiting.pop() if self.waiting else self.make()
         try:
             return self.bound[count].ask(job, arrays)
         except (OSError, EOFError, BrokenFrame) as error:
@@ -78,6 +94,11 @@ def wanted(adapter: Any, device: str) -> bool:
     """
     own = getattr(adapter, "set_threads", Adapter.set_threads)
     return own is Adapter.set_threads and device == "cpu" and hasattr(os, "sched_setaffinity")
+
+
+def threads() -> int:
+    """Return how many threads this process has; 0 where the system does not tell."""
+    return len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
 
 
 def asked_by(job: Mapping[str, Any]) -> bool:
@@ -115,6 +136,19 @@ class Spare:
                 raise EOFError("it said nothing more")
             for answer in self.decoder.feed(data):
                 return answer
+
+
+def started(hello: Mapping[str, Any]) -> Spare:
+    """Start a process that imports the framework and serves one end of a socket; return it, seen from the other end."""
+    own, its = socket.socketpair()
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    subprocess.Popen(
+        [sys.executable, "-I", "-c", BOOTSTRAP, folder, json.dumps(hello), str(its.fileno())],
+        pass_fds=[its.fileno()],
+        stdin=subprocess.DEVNULL,
+    )
+    its.close()
+    return Spare(own)
 
 
 def forked(serve: Callable[[int, int], None], ours: Sequence[int]) -> Spare:
