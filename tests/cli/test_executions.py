@@ -107,6 +107,8 @@ def test_executions_that_are_not_written_out_are_told(bnspec, tmp_path):
     done = bnspec("run", "numpy", "--adapter", "mine.py:Mine", "--execution", "all", "-k", "forward.affine")
     assert done.returncode == 2
     assert "expected a literal tuple" in done.stderr
+    named = bnspec("run", "numpy", "--adapter", "mine.py:Mine", "--execution", "jit", "-k", "forward.affine")
+    assert named.returncode == 0, named.stderr
 
 
 def test_the_layers_of_networks_are_asked_only_where_they_are_wanted(bnspec, tmp_path):
