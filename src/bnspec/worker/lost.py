@@ -10,7 +10,7 @@ EXHAUSTED = (
     "alloc_failed",  # cuDNN and cuBLAS
     "bad_alloc",  # C++ that nobody caught
 )
-"""How frameworks say that there is no memory left. Those of XLA, torch on a CPU and TensorFlow were seen under a limit."""
+"""How frameworks say that memory is out. Those of XLA, torch on a CPU and TensorFlow were seen under a limit."""
 
 
 class Lost(Exception):  # noqa: N818 - it says what became of the answer

@@ -3,8 +3,8 @@
 TensorFlow, JAX and ONNX Runtime settle with their first computation on how many threads they compute: one for every
 processor that the process may use. A spare is forked when the framework is imported and has not computed yet (4 to
 17 ms, where importing once more would take seconds), waits until it is asked, and is kept for all cases. A framework
-whose import starts threads (OpenVINO) must not be forked: of five runs that forked it two hung for ever. Its spares import
-it once more, when they are asked for.
+whose import starts threads (OpenVINO) must not be forked: of five runs that forked it two hung for ever. Its spares
+import it once more, when they are asked for.
 
 JAX keeps what it compiled for one number of processors and uses it with another. With that switched off four releases
 (0.4.30 to 0.12) gave the same answers about threads.
