@@ -12,6 +12,7 @@ def hold():
     while True:
         with LOCK:
             time.sleep(0.01)
+        time.sleep(0.001)  # else nobody else would ever get it
 
 
 threading.Thread(target=hold, daemon=True).start()
