@@ -7,9 +7,10 @@ import pytest
 
 import bnspec.claims
 from bnspec.claims import Claim, claims, contradict, documented, held_to, load, meet, spoken_of, unused, used
+from bnspec.driver import Driver, Timeouts
 from bnspec.environments import listed, reference
 from bnspec.results import FINDINGS, Results, Row, TargetResults, read
-from bnspec.runner import Driver, Timeouts, judged
+from bnspec.runner import judged
 from bnspec.runs import Run, carry_out
 from bnspec.spec import AXES, SuiteError
 from bnspec.suite import load_cases, with_axes

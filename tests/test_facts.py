@@ -3,8 +3,8 @@
 import json
 
 from bnspec.difference import Shown, Trace
+from bnspec.driver import Driver, Timeouts
 from bnspec.facts import fact, probes
-from bnspec.runner import Driver, Timeouts
 from bnspec.targets import parse
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 import bnspec.runs
+from bnspec.driver import Driver, Timeouts
 from bnspec.environments import reference
 from bnspec.results import read
-from bnspec.runner import Driver, Timeouts, judged
+from bnspec.runner import judged
 from bnspec.runs import Run, carry_out
 from bnspec.targets import Target
 

@@ -51,7 +51,7 @@ DECIDED = frozenset({"conforms", "drifts", "violates", "imprecise", "refuses"})
 """Verdicts that say how a target behaves: only these make a difference between targets."""
 
 
-OF_THE_END = ("adapter_seconds", "wall_seconds", "compilations")
+OF_THE_END = ("adapter_seconds", "wall_seconds", "compilations", "workers")
 """What the record of a target's end adds to what is known of it."""
 
 

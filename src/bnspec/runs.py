@@ -12,6 +12,7 @@ from typing import Any
 from bnspec.answers import parse_seconds
 from bnspec.case import Case
 from bnspec.claims import claims
+from bnspec.driver import Driver, LackingExecution, Seats, TargetFailed, Timeouts
 from bnspec.environments import EnvironmentProblem
 from bnspec.equivalence import Answers
 from bnspec.facts import probes
@@ -19,7 +20,7 @@ from bnspec.process import WorkerProcess
 from bnspec.provenance import provenance
 from bnspec.results import one_line
 from bnspec.rivals import Prepared
-from bnspec.runner import Driver, LackingExecution, TargetFailed, Timeouts, judged
+from bnspec.runner import judged
 from bnspec.streams import Streams
 from bnspec.suite import load_cases, select
 from bnspec.supply import Supply, described
@@ -45,7 +46,8 @@ class Run:
     large: whether the layers of real networks are among the cases; failed: per target that did not run or come to its
     end, what to say of it; lacking: those of them whose build or device cannot run their execution; written: the
     results files that hold anything of this run; judging: whether a target has shown something; known: the answers of
-    targets that an earlier run finished; answers: those of default executions, as soon as they are known.
+    targets that an earlier run finished; answers: those of default executions, as soon as they are known; seats: of
+    the workers.
     """
 
     targets: Sequence[Target]
@@ -62,6 +64,7 @@ class Run:
     judging: bool = False
     known: Mapping[str, Answers] = field(default_factory=dict)
     answers: dict[str, Future[Answers | None]] = field(default_factory=dict)
+    seats: Seats = field(default_factory=Seats)
     written: Sequence[Path] = ()
 
     def start(self, executor: Executor, supplier: Executor, supply: Supply) -> Iterator[Record]:
@@ -76,6 +79,7 @@ class Run:
         box: queue.Queue[Record | None] = queue.Queue()
 
         def work(target: Target, problem: str) -> None:
+            self.seats.begin()
             try:
                 for record in self.records(target, problem):
                     box.put(record)
@@ -85,6 +89,7 @@ class Run:
                     self.failed[target.name] = f"did not come to its end: {described(fault)}"
                     box.put(progress(target, "failed"))
             finally:
+                self.seats.leave()
                 supply.done(target)
                 self.know(target, None)
                 box.put(None)
@@ -111,11 +116,13 @@ class Run:
             "execution": target.execution or "default",
         }
         started = time.monotonic()
+        if self.stopped:
+            return
         try:
             if problem:
                 raise EnvironmentProblem(problem)
             yield progress(target, "importing")
-            driver = Driver(target, self.timeouts, self.early.pop(target.name, None), self.probes)
+            driver = Driver(target, self.timeouts, self.early.pop(target.name, None), self.probes, self.seats)
             self.drivers.append(driver)
             if self.stopped:  # by another thread, which may not have seen this driver
                 driver.stop()
@@ -157,6 +164,8 @@ class Run:
         }
         if driver.compilations is not None:
             times["compilations"] = driver.compilations
+        if driver.helper:
+            times["workers"] = 2
         yield "target-end", {"target": target.name, "counts": counts, **times}
         yield progress(target, "done", sum(counts.values()))
 
@@ -222,6 +231,7 @@ def carry_out(
     breaks a rule.
     """
     run.probes = () if expression else probes()
+    run.seats = Seats(jobs, len(run.targets))
     supply = Supply(run.targets, jobs=jobs, discard=run.discard, stopped=lambda: run.stopped)
     with ThreadPoolExecutor(max_workers=jobs) as executor, ThreadPoolExecutor(max_workers=1) as supplier:
         try:

@@ -29,6 +29,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bnspec.case import Case
+from bnspec.driver import Driver, TargetFailed, Timeouts
 from bnspec.environments import find
 from bnspec.equivalence import Answers, answers
 from bnspec.memo import Memo
@@ -36,7 +37,7 @@ from bnspec.paths import mutants_folder
 from bnspec.provenance import provenance
 from bnspec.results import FINDINGS, Row, Writer
 from bnspec.rivals import Prepared
-from bnspec.runner import Driver, TargetFailed, Timeouts, judge, judged
+from bnspec.runner import judge, judged
 from bnspec.suite import Needs, load_cases, with_axes
 from bnspec.summary import wide_console
 from bnspec.targets import Target

@@ -14,12 +14,13 @@ import numpy as np
 import psutil
 import pytest
 
-import bnspec.runner
+import bnspec.driver
 from bnspec.case import Case, Layer, infer, write
+from bnspec.driver import Driver, Timeouts
 from bnspec.environments import reference
 from bnspec.process import WorkerProcess
 from bnspec.results import Row
-from bnspec.runner import Driver, Timeouts, judged
+from bnspec.runner import judged
 from bnspec.targets import Target
 
 FOLDER = Path(__file__).parent
@@ -79,7 +80,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[WorkerProcess]]:
             super().__init__(*arguments)
             started.append(self)
 
-    monkeypatch.setattr(bnspec.runner, "WorkerProcess", Watched)
+    monkeypatch.setattr(bnspec.driver, "WorkerProcess", Watched)
     yield started
     left = [worker.process.pid for worker in started if not ends(worker.process.pid)]
     for group in left:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bnspec.answers import frame
+from bnspec.driver import Driver, TargetFailed, Timeouts
 from bnspec.environments import Environment, EnvironmentProblem
-from bnspec.runner import Driver, TargetFailed, Timeouts, frame
 from bnspec.targets import choose
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bnspec.case import Case, set_threads, train
 from bnspec.data import batch
-from bnspec.runner import Timeouts
+from bnspec.driver import Timeouts
 from bnspec.suite import load_cases
 from bnspec.worker import spares
 from bnspec.worker.adapter import Adapter, Unsupported

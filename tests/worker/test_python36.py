@@ -11,9 +11,10 @@ import pytest
 
 import bnspec.worker
 from bnspec.case import Case, Layer, infer, train, write
+from bnspec.driver import Driver, Timeouts
 from bnspec.environments import Environment, make
 from bnspec.paths import pyenv_pythons
-from bnspec.runner import Driver, Timeouts, judged
+from bnspec.runner import judged
 from bnspec.targets import Target
 
 FOLDER = Path(bnspec.worker.__file__).parent

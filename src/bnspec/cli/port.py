@@ -133,7 +133,7 @@ def converted(
     """Convert a state and print what became of it; return whether both sides agree."""
     from bnspec.convert import BadState, convert
     from bnspec.convert.telling import as_json, markdown, text
-    from bnspec.runner import TargetFailed
+    from bnspec.driver import TargetFailed
 
     try:
         conversion = convert(found, *ends, state, output, rank=rank, tell=lambda doing: click.echo(doing, err=True))

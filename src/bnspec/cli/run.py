@@ -76,8 +76,8 @@ def run_command(
     jobs = jobs or cores()
     early = start_early(left[:jobs])
     get_ready()
+    from bnspec.driver import Timeouts
     from bnspec.results import one_line
-    from bnspec.runner import Timeouts
     from bnspec.runs import EmptySelection, Run, carry_out
     from bnspec.targets import files_of
 

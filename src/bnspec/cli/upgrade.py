@@ -121,9 +121,9 @@ def both(pair: "tuple[Side, Side]", folder: Path, jobs: int, timeout: float) -> 
     """
     targets = [side.target for side in pair if side.target]
     early = start_early(targets[:jobs])
+    from bnspec.driver import Timeouts
     from bnspec.report.clean import cleaned
     from bnspec.results import one_line, read
-    from bnspec.runner import Timeouts
     from bnspec.runs import Run, carry_out
     from bnspec.targets import files_of
 

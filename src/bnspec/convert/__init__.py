@@ -11,10 +11,10 @@ from bnspec.convert.check import Checked, Side, cases, checked, side
 from bnspec.convert.files import Archive, SafeTensors, replacing, write_npz
 from bnspec.convert.layers import STATISTICS, BadState, Converted, Spelling, converted, layers_in
 from bnspec.difference import Trace
+from bnspec.driver import Driver, Timeouts
 from bnspec.environments import make
 from bnspec.porting import Porting, fact
 from bnspec.results import cut
-from bnspec.runner import Driver, Timeouts
 from bnspec.targets import Target
 
 __all__ = ["BadState", "Checked", "Conversion", "Converted", "convert"]

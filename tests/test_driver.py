@@ -4,18 +4,20 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import bnspec.runner
+import bnspec.driver
 from bnspec.answers import FACTS, parse_trace
 from bnspec.case import Case, Layer, infer
+from bnspec.driver import Driver, Seats, TargetFailed, Timeouts
 from bnspec.environments import reference
 from bnspec.process import Event, WorkerProcess
-from bnspec.runner import Driver, TargetFailed, Timeouts, judged
+from bnspec.runner import judged
 from bnspec.targets import Target
 from bnspec.worker.frames import Decoder
 
@@ -50,17 +52,20 @@ class Scripted:
 
     def answer(self, case: str, **more: Any) -> None:
         self.begin(case)
-        self.put("frame", {"event": "trace", "id": case, "status": "unsupported", "reason": "scripted", **more})
+        self.end(case, **more)
 
-    def die(self) -> None:
-        self.put("ended", text="exited with status 9")
-        self.kill()
+    def end(self, case: str, **more: Any) -> None:
+        self.put("frame", {"event": "trace", "id": case, "status": "unsupported", "reason": "scripted", **more})
 
     def last_words(self) -> str:
         return "last words"
 
-    def kill(self) -> None:
-        self.killed = True
+    def die(self) -> None:
+        if not self.killed:
+            self.killed = True
+            self.put("ended", text="exited with status 9")
+
+    kill = die
 
 
 @pytest.fixture
@@ -72,7 +77,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., type[Scripted]]:
             script = staticmethod(given)  # type: ignore[assignment]
             started: list[Scripted] = []  # noqa: RUF012 - a class of its own for every test
 
-        monkeypatch.setattr(bnspec.runner, "WorkerProcess", Following)
+        monkeypatch.setattr(bnspec.driver, "WorkerProcess", Following)
         return Following
 
     return make
@@ -83,8 +88,8 @@ def case(name: str) -> Case:
     return Case(("forward.inference",), name, Layer(), (infer(x),), "small")
 
 
-def connected(**timeouts: float) -> Driver:
-    driver = Driver(Target(reference(), "scripted", "scripted:Scripted"), Timeouts(**timeouts))
+def connected(seats: Seats | None = None, **timeouts: float) -> Driver:
+    driver = Driver(Target(reference(), "scripted", "scripted:Scripted"), Timeouts(**timeouts), seats=seats)
     driver.connect()
     return driver
 
@@ -136,6 +141,146 @@ def test_other_work_ends_where_the_time_of_a_case_does(scripted):
     assert trace.status == "timeout"
 
 
+NAMES = "abcdefghijkl"
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take a worker for slow after two answers, and a helper for worth its start."""
+    monkeypatch.setattr(bnspec.driver, "MEASURED", 2)
+    monkeypatch.setattr(bnspec.driver, "SLOW_SECONDS", 0.005)
+    monkeypatch.setattr(bnspec.driver, "WORTH_STARTS", 0.0)
+
+
+def slowly(worker: Scripted, key: str, deadly: str = "none") -> None:
+    """Answer after a while, one case after the other, as a process does; a helper dies of a deadly one."""
+    if not hasattr(worker, "inbox"):
+        worker.inbox = queue.Queue()  # type: ignore[attr-defined]
+        answered = [0]
+
+        def serve() -> None:
+            while not worker.killed:
+                key = worker.inbox.get()  # type: ignore[attr-defined]
+                worker.begin(key)
+                time.sleep(0.02)
+                if deadly in key and worker is not worker.started[0]:
+                    worker.die()
+                    return
+                answered[0] += 1
+                worker.end(key, compilations=answered[0])
+
+        threading.Thread(target=serve, daemon=True).start()
+    worker.inbox.put(key)  # type: ignore[attr-defined]
+
+
+def cases_of(worker: Scripted) -> str:
+    return "".join(key[-2] for key in worker.asked if key != FACTS)
+
+
+@pytest.mark.usefixtures("slow")
+def test_slow_cases_are_shared_with_a_helper_that_takes_the_last_ones(scripted):
+    workers = scripted(slowly)
+    driver = connected(Seats(1))
+    assert set(statuses(driver, NAMES)) == set(NAMES)
+    first, helper = map(cases_of, workers.started)
+    assert first + helper[::-1] == NAMES, "each runs once"
+    assert len(helper) >= 2
+    assert driver.compilations == len(NAMES) + 1, "of both, the facts with them"
+    assert driver.seats.free == 1
+    assert all(worker.killed for worker in workers.started)
+
+
+@pytest.mark.usefixtures("slow")
+@pytest.mark.parametrize("seats", [Seats(0), Seats(1, targets=1)])
+def test_there_is_no_helper_without_a_seat_that_nobody_else_wants(scripted, seats):
+    workers = scripted(slowly)
+    assert set(statuses(connected(seats), NAMES)) == set(NAMES)
+    assert len(workers.started) == 1
+
+
+def test_there_is_no_helper_where_cases_are_fast(scripted, monkeypatch):
+    monkeypatch.setattr(bnspec.driver, "MEASURED", 2)
+    workers = scripted(lambda worker, key: worker.answer(key))
+    assert set(statuses(connected(Seats(1)), NAMES)) == set(NAMES)
+    assert len(workers.started) == 1
+
+
+def test_there_is_no_helper_where_starting_it_takes_longer_than_what_is_left(scripted, monkeypatch):
+    monkeypatch.setattr(bnspec.driver, "MEASURED", 2)
+    monkeypatch.setattr(bnspec.driver, "SLOW_SECONDS", 0.005)
+    workers = scripted(slowly)
+    driver = connected(Seats(1))
+    driver.starting_seconds = 0.02 * len(NAMES)
+    assert set(statuses(driver, NAMES)) == set(NAMES)
+    assert len(workers.started) == 1
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_helper_that_dies_costs_the_case_that_it_was_at(scripted):
+    workers = scripted(partial(slowly, deadly="[k]"))
+    found = statuses(connected(Seats(1)), NAMES)
+    assert found == {name: "crash" if name == "k" else "unsupported" for name in NAMES}
+    assert len(workers.started) == 3
+
+
+@pytest.mark.usefixtures("slow")
+@pytest.mark.parametrize("late", [False, True])
+def test_a_helper_that_does_not_start_leaves_everything_to_the_first(scripted, monkeypatch, late):
+    workers = scripted(slowly)
+    connect = Driver.connect
+
+    def refused(driver: Driver) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.5 if late else 0)
+            raise TargetFailed("it does not start")
+        connect(driver)
+
+    monkeypatch.setattr(Driver, "connect", refused)
+    driver = connected(Seats(1))
+    assert set(statuses(driver, NAMES)) == set(NAMES)
+    assert cases_of(workers.started[0]) == NAMES
+    assert driver.seats.free == 1
+
+
+@pytest.mark.usefixtures("slow")
+def test_what_a_helper_had_when_it_died_for_good_waits_again(scripted, monkeypatch):
+    start = Driver.start
+
+    def once(driver: Driver, *given: Any) -> None:
+        if hasattr(driver, "session"):
+            raise TargetFailed("it does not start again")
+        start(driver, *given)
+
+    workers = scripted(partial(slowly, deadly="[i]"))
+    monkeypatch.setattr(Driver, "start", once)
+    found = statuses(connected(Seats(1)), NAMES)
+    assert found == {name: "crash" if name == "i" else "unsupported" for name in NAMES}
+    assert len(workers.started) == 2
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_run_that_is_given_up_ends_its_helper_too(scripted):
+    workers = scripted(slowly)
+    driver = connected(Seats(1))
+    coming = driver.traces([case(name) for name in NAMES])
+    while driver.helper is None or driver.helper.driver is None:
+        next(coming)
+    coming.close()
+    assert not driver.helper.thread.is_alive()
+    assert all(worker.killed for worker in workers.started)
+
+
+def test_a_worker_whose_cases_are_slow_is_sent_few_at_a_time(scripted, monkeypatch):
+    monkeypatch.setattr(bnspec.driver, "MEASURED", 2)
+    monkeypatch.setattr(bnspec.driver, "SLOW_SECONDS", 0.005)
+    scripted(slowly)
+    driver = connected()
+    ahead = []
+    for _ in driver.traces([case(name) for name in NAMES]):
+        ahead.append(len(driver.session.asked))
+    assert max(ahead[4:]) == bnspec.driver.SLOW_IN_FLIGHT - 1
+
+
 def test_a_worker_that_dies_between_two_cases_costs_none(scripted):
     def script(worker: Scripted, key: str) -> None:
         worker.answer(key)
@@ -163,7 +308,7 @@ def test_a_worker_that_babbles_between_two_cases_costs_none(scripted):
 
 
 def test_time_that_the_host_spends_judging_is_not_counted_against_a_case(scripted, monkeypatch):
-    monkeypatch.setattr(bnspec.runner, "IN_FLIGHT_BYTES", 0)
+    monkeypatch.setattr(bnspec.driver, "IN_FLIGHT_BYTES", 0)
     scripted(lambda worker, key: threading.Timer(0.02, worker.answer, [key]).start())
     found = []
     for key, trace in connected(first=0.5, case=0.5).traces([case("a"), case("b"), case("c")]):
@@ -175,7 +320,6 @@ def test_time_that_the_host_spends_judging_is_not_counted_against_a_case(scripte
 def test_stopping_from_another_thread_ends_the_run_at_once(scripted):
     scripted(lambda worker, key: None)
     driver = connected()
-    driver.session.worker.kill = lambda: driver.session.worker.put("ended", text="killed by SIGKILL")  # type: ignore[attr-defined,method-assign]
     threading.Timer(0.05, driver.stop).start()
     started = time.monotonic()
     rows = list(judged(driver, [case("a"), case("b")]))
