@@ -39,7 +39,8 @@ every case is [reports/kernels.html](../reports/kernels.html). The same layer ru
 compiled, fused or composed, channels first or last, one device or several. Every execution goes through all cases, is
 judged by the reference, and is held to the default execution of its target. What it answers otherwise stands below
 with the number that was measured and the cause ([causes.toml](../conformance/causes.toml)), read in the framework's
-source or found by hand; what has no cause yet says **unexplained**.
+source or found by hand; what has no cause yet says **unexplained**. Where a core was free, two workers shared a slow
+execution; the compilations are those of both.
 """
 
 

@@ -31,7 +31,7 @@ LONGEST_TIMEOUT = 86_400
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("-k", "expression", metavar="EXPR", help="Only ids with this part; join parts with and, or, not.")
 @click.option("--large", is_flag=True, help="Also the layers of real networks at batch 32, up to 38 million values.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Targets at the same time; default: the cores.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Workers at the same time; default: the cores.")
 @click.option(
     "-o", "--output", type=click.Path(), metavar="FILE|FOLDER/",
     help="Write the results stream here; in a folder, one file for each target.",
