@@ -270,6 +270,22 @@ def test_a_run_that_is_given_up_ends_its_helper_too(scripted):
     assert all(worker.killed for worker in workers.started)
 
 
+@pytest.mark.usefixtures("slow")
+def test_a_helper_that_begins_while_the_run_is_stopped_is_stopped_too(scripted):
+    class Stopping(Seats):
+        def take_spare(self) -> bool:
+            driver.stop()
+            return True
+
+    workers = scripted(lambda worker, key: slowly(worker, key) if worker is worker.started[0] else None)
+    driver = connected(Stopping(1))
+    started = time.monotonic()
+    list(driver.traces([case(name) for name in NAMES]))
+    assert driver.helper is not None
+    assert time.monotonic() - started < 10
+    assert all(worker.killed for worker in workers.started)
+
+
 def test_a_worker_whose_cases_are_slow_is_sent_few_at_a_time(scripted, monkeypatch):
     monkeypatch.setattr(bnspec.driver, "MEASURED", 2)
     monkeypatch.setattr(bnspec.driver, "SLOW_SECONDS", 0.005)

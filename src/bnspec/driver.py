@@ -238,6 +238,8 @@ class Driver:
                     yield found
                     if self.helper is None and self.pays(waiting) and self.seats.take_spare():
                         self.helper = Helper(self, waiting, jobs)
+                        if self.stopped:  # by another thread, which may not have seen this helper
+                            self.helper.stop()
                 if self.helper:
                     yield from self.helper.found()
         finally:
