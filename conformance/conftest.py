@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from bnspec.driver import Driver, TargetFailed, Timeouts
 from bnspec.environments import EnvironmentProblem, at_python, make
 from bnspec.results import ResultsError, Row, read
-from bnspec.runner import Driver, TargetFailed, Timeouts, judged
+from bnspec.runner import judged
 from bnspec.suite import load_cases, with_axes
 from bnspec.targets import Target, choose, parse
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bnspec.case import Case, Layer, Step
+from bnspec.driver import Driver, Timeouts
 from bnspec.environments import make
-from bnspec.runner import Driver, Timeouts
 
 
 def traces(target, *steps):
