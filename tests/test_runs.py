@@ -78,3 +78,10 @@ def test_an_interruption_stops_every_target_and_begins_no_other(tmp_path, monkey
     assert run.failed == {}
     assert [driver.target.adapter for driver in run.drivers] == ["Hangs"]
     assert list(read(tmp_path / "results.jsonl").targets) == ["numpy/Hangs"]
+
+
+def test_a_target_does_not_begin_once_the_run_is_stopped():
+    run = Run([target("Innocent")])
+    run.stop()
+    assert list(run.records(target("Innocent"), "")) == []
+    assert run.drivers == []

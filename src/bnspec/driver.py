@@ -1,10 +1,10 @@
 """Driving the worker of a target through programs: what is sent, what comes back, what is lost."""
 
+import math
 import queue
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,9 +30,6 @@ MEASURED = 50
 SLOW_SECONDS = 0.1
 SLOW_IN_FLIGHT = 4
 """A worker that takes so long for a case on average has so few in flight: what it was not sent, another may take."""
-
-WORTH_STARTS = 4.0
-"""Another worker is started where what is left takes so many times as long as starting one."""
 
 DEATHS_IN_A_ROW = 3
 
@@ -73,39 +70,15 @@ class Session:
         return self.busy / self.answered if self.answered >= MEASURED else None
 
     @property
+    def slow(self) -> bool:
+        """Whether it is known to be slow."""
+        return self.pace is not None and self.pace >= SLOW_SECONDS
+
+    @property
     def full(self) -> bool:
         """Whether enough was sent that is not answered."""
-        pace = self.pace
-        number = 2 * MEASURED if pace is None else SLOW_IN_FLIGHT if pace >= SLOW_SECONDS else len(self.asked) + 1
-        return len(self.asked) >= number or sum(self.sizes) >= IN_FLIGHT_BYTES
-
-
-class Seats:
-    """How many workers may run at the same time, and how many targets are still to come that want a seat."""
-
-    def __init__(self, number: int = 1, targets: int = 0) -> None:
-        """All seats are free, no target has begun."""
-        self.free, self.targets = number, targets
-        self.guard = threading.Lock()
-
-    def begin(self) -> None:
-        """A target begins."""
-        with self.guard:
-            self.targets -= 1
-            self.free -= 1
-
-    def take_spare(self) -> bool:
-        """Take a seat that no target will want; return whether there is one."""
-        with self.guard:
-            if self.targets > 0 or self.free < 1:
-                return False
-            self.free -= 1
-            return True
-
-    def leave(self) -> None:
-        """Give a seat back."""
-        with self.guard:
-            self.free += 1
+        few = SLOW_IN_FLIGHT if self.slow else 2 * MEASURED if self.pace is None else math.inf
+        return len(self.asked) >= few or sum(self.sizes) >= IN_FLIGHT_BYTES
 
 
 class Driver:
@@ -117,12 +90,10 @@ class Driver:
         timeouts: Timeouts,
         started: WorkerProcess | None = None,
         probes: Sequence[Case] = (),
-        seats: Seats | None = None,
     ) -> None:
         """Start the worker at once, so that it imports the framework while the host gets ready.
 
-        started: its process, where that was started even earlier; probes: what to find out beside the cases;
-        seats: where a helper may find one, if cases are slow.
+        started: its process, where that was started even earlier; probes: what to find out beside the cases.
         """
         self.target, self.timeouts, self.environ = target, timeouts, target.environ
         self.ready: Mapping[str, Any] = {}
@@ -131,9 +102,7 @@ class Driver:
         self.facts_seconds = 0.0
         self.probed = {probe.key: probe.situation for probe in probes}
         self.answers: Answers | None = None
-        self.compiled: list[int] = []
-        self.seats = seats or Seats(0)
-        self.helper: Helper | None = None
+        self.compiled: list[int | None] = []
         self.deaths = 0
         self.starting_seconds = 0.0
         self.stopped = False
@@ -150,17 +119,13 @@ class Driver:
 
     @property
     def compilations(self) -> int | None:
-        """How many times the workers have compiled, traced or captured; None where they do not count."""
-        counts = [*self.compiled, self.session.compilations, self.helper.compilations if self.helper else None]
-        known = [count for count in counts if count is not None]
-        return sum(known) if known else None
+        """How many times its workers, one after the other, have compiled, traced or captured; None without a count."""
+        return added([*self.compiled, self.session.compilations])
 
     def stop(self) -> None:
-        """Kill the workers and start no other; the cases that are left get no trace."""
+        """Kill the worker and start no other; the cases that are left get no trace."""
         self.stopped = True
         self.session.worker.kill()
-        if self.helper:
-            self.helper.stop()
 
     def start(self, started: WorkerProcess | None = None) -> None:
         """Start a worker."""
@@ -233,22 +198,11 @@ class Driver:
         jobs: Jobs = {FACTS: None, **{case.key: case for case in (*self.probes, *cases)}}
         waiting = deque(jobs)
         try:
-            while waiting or self.session.asked:
-                for found in self.worked(waiting, jobs, meanwhile):
-                    yield found
-                    if self.helper is None and self.pays(waiting) and self.seats.take_spare():
-                        self.helper = Helper(self, waiting, jobs)
-                        if self.stopped:  # by another thread, which may not have seen this helper
-                            self.helper.stop()
-                if self.helper:
-                    yield from self.helper.found()
+            yield from self.work(waiting, jobs, meanwhile)
         finally:
             self.session.worker.kill()
-            if self.helper:
-                self.helper.stop()
-                self.helper.thread.join()
 
-    def worked(
+    def work(
         self, waiting: deque[str], jobs: Jobs, meanwhile: Callable[[], bool] = lambda: False
     ) -> Iterator[tuple[str, Trace]]:
         """Run what waits until none is left; yield a trace for each as it finishes."""
@@ -269,11 +223,6 @@ class Driver:
                 yield from self.lost("error", what, waiting)
             else:
                 yield from self.take(event, waiting)
-
-    def pays(self, waiting: deque[str]) -> bool:
-        """Return whether cases are so slow that a helper would save time."""
-        pace = self.session.pace or 0.0
-        return pace >= SLOW_SECONDS and len(waiting) * pace > WORTH_STARTS * self.starting_seconds
 
     def fill(self, waiting: deque[str], jobs: Jobs) -> None:
         """Keep several programs in flight. A frame is made when it is sent: all at once may be a gigabyte."""
@@ -354,7 +303,7 @@ class Driver:
         """Give up a worker: the case it was at is lost, those behind it go to a fresh one."""
         session = self.session
         session.worker.kill()
-        self.compiled += [] if session.compilations is None else [session.compilations]
+        self.compiled.append(session.compilations)
         session.compilations = None
         behind = list(session.asked)
         # A worker that was not at any case (it died or babbled between two of them) costs none at first.
@@ -372,72 +321,7 @@ class Driver:
             session.sizes.clear()
 
 
-class FromTheEnd(Driver):
-    """A driver that takes what waits from the end."""
-
-    def take_one(self, waiting: deque[str]) -> str | None:
-        """Take the last program, if there is any."""
-        try:
-            return waiting.pop()
-        except IndexError:
-            return None
-
-    def give_back(self, keys: Sequence[str], waiting: deque[str]) -> None:
-        """Put programs back where they were taken."""
-        waiting.extend(reversed(keys))
-
-
-class Helper:
-    """A second worker of a target, on a seat of its own: it takes what waits from the end, until nothing is left.
-
-    Its thread starts its process and sees it through. Where it does not start, or dies for good, what it had not
-    answered waits again.
-    """
-
-    def __init__(self, helped: Driver, waiting: deque[str], jobs: Jobs) -> None:
-        """Start the thread."""
-        self.helped, self.waiting, self.jobs = helped, waiting, jobs
-        self.box: queue.SimpleQueue[tuple[str, Trace] | None] = queue.SimpleQueue()
-        self.driver: Driver | None = None
-        self.stopped = self.over = False
-        self.thread = threading.Thread(target=self.help, daemon=True)
-        self.thread.start()
-
-    @property
-    def compilations(self) -> int | None:
-        """How many times its worker has compiled; None where that does not count, or is not there."""
-        return self.driver.compilations if self.driver else None
-
-    def help(self) -> None:
-        """Run programs until none is left."""
-        try:
-            self.driver = driver = FromTheEnd(self.helped.target, self.helped.timeouts, probes=self.helped.probes)
-            driver.facts = self.helped.facts
-            if self.stopped:  # by another thread, which may not have seen this driver
-                driver.stop()
-            driver.connect()
-            for found in driver.worked(self.waiting, self.jobs):
-                self.box.put(found)
-        except TargetFailed:  # the one that is helped does without
-            pass
-        finally:
-            if self.driver and not self.stopped:
-                self.driver.session.worker.kill()
-                self.driver.give_back(list(self.driver.session.asked), self.waiting)
-            self.box.put(None)
-            self.helped.seats.leave()
-
-    def found(self) -> Iterator[tuple[str, Trace]]:
-        """Yield what it finds until it is over."""
-        while not self.over:
-            found = self.box.get()
-            if found is None:
-                self.over = True
-            else:
-                yield found
-
-    def stop(self) -> None:
-        """Kill its worker; its thread ends."""
-        self.stopped = True
-        if self.driver:
-            self.driver.stop()
+def added(counts: Iterable[int | None]) -> int | None:
+    """Return the sum of the counts that are known; None where none is."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

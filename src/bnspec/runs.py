@@ -12,7 +12,7 @@ from typing import Any
 from bnspec.answers import parse_seconds
 from bnspec.case import Case
 from bnspec.claims import claims
-from bnspec.driver import Driver, LackingExecution, Seats, TargetFailed, Timeouts
+from bnspec.driver import Driver, LackingExecution, TargetFailed, Timeouts
 from bnspec.environments import EnvironmentProblem
 from bnspec.equivalence import Answers
 from bnspec.facts import probes
@@ -21,6 +21,7 @@ from bnspec.provenance import provenance
 from bnspec.results import one_line
 from bnspec.rivals import Prepared
 from bnspec.runner import judged
+from bnspec.sharing import Seats, SharingDriver
 from bnspec.streams import Streams
 from bnspec.suite import load_cases, select
 from bnspec.supply import Supply, described
@@ -57,7 +58,7 @@ class Run:
     large: bool = False
     probes: Sequence[Case] = ()
     selection: Future[Selection] = field(default_factory=Future)
-    drivers: list[Driver] = field(default_factory=list)
+    drivers: list[SharingDriver] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     lacking: set[str] = field(default_factory=set)
     stopped: bool = False
@@ -122,7 +123,8 @@ class Run:
             if problem:
                 raise EnvironmentProblem(problem)
             yield progress(target, "importing")
-            driver = Driver(target, self.timeouts, self.early.pop(target.name, None), self.probes, self.seats)
+            early = self.early.pop(target.name, None)
+            driver = SharingDriver(target, self.timeouts, self.seats, early, self.probes)
             self.drivers.append(driver)
             if self.stopped:  # by another thread, which may not have seen this driver
                 driver.stop()
@@ -164,8 +166,8 @@ class Run:
         }
         if driver.compilations is not None:
             times["compilations"] = driver.compilations
-        if driver.helper:
-            times["workers"] = 2
+        if driver.workers > 1:
+            times["workers"] = driver.workers
         yield "target-end", {"target": target.name, "counts": counts, **times}
         yield progress(target, "done", sum(counts.values()))
 

@@ -17,8 +17,15 @@ PATIENT = Timeouts(start=60, first=30, case=30)
 """Its spares are started, which takes a second, and more on a busy machine."""
 
 
-def options(adapter):
-    return {"timeouts": PATIENT} if adapter in FILES else {}
+@pytest.fixture
+def outcome_of(run_on, asked):
+    """Run the cases that are asked on an adapter, wherever it is."""
+
+    def run(adapter):
+        more = {"timeouts": PATIENT} if adapter in FILES else {}
+        return run_on(f"{FILES.get(adapter, 'threads.py')}:{adapter}", asked=asked, **more)
+
+    return run
 
 
 @pytest.fixture
@@ -44,26 +51,21 @@ def asked(cases):
         ("IsWrongItself", ("error", "error"), "KeyError at threads.py", 1),
     ],
 )
-def test_what_happens_in_a_bound_process_costs_the_cases_that_ask_for_it(
-    run_on, asked, adapter, verdicts, words, started
-):
-    outcome = run_on(f"{FILES.get(adapter, 'threads.py')}:{adapter}", asked=asked, **options(adapter))
+def test_what_happens_in_a_bound_process_costs_the_cases_that_ask_for_it(outcome_of, adapter, verdicts, words, started):
+    outcome = outcome_of(adapter)
     assert tuple(outcome.rows[name].verdict for name in (NAME, "again")) == verdicts, outcome.rows
     assert words in str(outcome.rows[NAME].message)
     assert {row.verdict for name, row in outcome.rows.items() if name not in (NAME, "again")} == {"conforms"}
     assert len(outcome.workers) == started
 
 
-def test_bits_that_depend_on_the_processors_are_told_from_those_that_do_not(run_on, asked):
+def test_bits_that_depend_on_the_processors_are_told_from_those_that_do_not(outcome_of):
     for adapter, variant in (
         ("Same", "same-bits"),
         ("OneForEveryProcessor", "thread-dependent"),
         ("WithThreads", "thread-dependent"),
     ):
-        assert (
-            run_on(f"{FILES.get(adapter, 'threads.py')}:{adapter}", asked=asked, **options(adapter)).rows[NAME].variant
-            == variant
-        )
+        assert outcome_of(adapter).rows[NAME].variant == variant
 
 
 def test_a_machine_with_one_processor_says_so(run_on, asked):

@@ -29,7 +29,7 @@ PAGE = Path("upgrade.html")
 @narrowed
 @click.option("-o", "--output", type=FILE, metavar="FOLDER", help="Keep the results of both here.")
 @click.option("--report", type=FILE, metavar="FILE", default=PAGE, show_default=True, help="The page to write.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Sides at the same time; default: the cores.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Workers at the same time; default: the cores.")
 @click.option(
     "--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default=True, help="Seconds per case."
 )
