@@ -8,7 +8,7 @@ import pytest
 from bnspec.case import Case, Layer, backward, infer, read, train, write
 from bnspec.data import batch
 from bnspec.difference import Shown, Trace
-from bnspec.measure import gradient, output, update
+from bnspec.measure import gradient, output, spread, update
 
 X, DY = (batch((8, 3), -1, seed=seed, mean=0.2 * seed) for seed in (1, 2))
 MEAN, VARIANCE = X.astype(float).mean(axis=0), X.astype(float).var(axis=0)
@@ -111,3 +111,9 @@ def test_a_gradient_tells_the_coefficients_of_its_terms(q, s):
 
 def test_a_gradient_of_another_form_is_not_measured():
     assert not gradient(case(WRITTEN, train(X), backward(DY)), shown({}, {}, {"x": np.sin(X)}))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("numbers", [[np.inf, -np.inf], [np.inf, 1.0], [np.nan, 1.0], [0.0, 0.0]])
+def test_numbers_without_a_finite_middle_are_not_one_number_and_say_nothing_on_the_terminal(numbers):
+    assert spread(np.array(numbers)) == np.inf

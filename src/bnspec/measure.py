@@ -208,7 +208,7 @@ def gradient(case: Case, trace: Trace) -> str:
 
 def spread(numbers: Floats) -> float:
     """Return how far the numbers of all channels are from being one, relative to it; infinite if they are not."""
-    middle = abs(float(numbers.mean()))
+    middle = abs(float(numbers.mean())) if np.isfinite(numbers).all() else 0.0
     return float(np.abs(numbers - numbers.mean()).max() / middle) if 0 < middle < np.inf else float("inf")
 
 
