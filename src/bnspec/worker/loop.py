@@ -1,8 +1,6 @@
 """The worker's main loop: take the pipes, load the adapter, run programs until the pipe closes."""
 
 import functools
-import importlib
-import importlib.util
 import json
 import os
 import platform
@@ -14,7 +12,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 import numpy as np
 
-from bnspec.worker import replicas, spares
+from bnspec.worker import calls, replicas, spares
 from bnspec.worker.adapter import Trainer, Unsupported
 from bnspec.worker.frames import BFLOAT16, TRAVELLING, Decoder, Frame, encode
 from bnspec.worker.lost import Lost, check_memory
@@ -38,6 +36,27 @@ def main(started: float) -> None:
     source, sink = take_pipes()
     frames = read_frames(source)
     hello, _ = next(frames)
+    serve = serve_calls if "function" in hello else serve_programs
+    serve(hello, frames, source, sink, started)
+
+
+def serve_calls(hello: Mapping[str, Any], frames: Iterator[Frame], source: int, sink: int, started: float) -> None:
+    """Call the function that the host names, once per frame."""
+    try:
+        function = calls.load(hello["function"])
+        packages = installed_packages()
+        ready = {"event": "ready", "packages": packages, "python": platform.python_version()}
+    except Exception as error:
+        send(sink, dict(shown_error(error), event="failed", trace=traceback.format_exc()[-TEXT_LIMIT:]))
+        return
+    send(sink, dict(ready, import_seconds=time.perf_counter() - started))
+    for header, arrays in frames:
+        given_back, results = calls.answer(function, header, arrays)
+        send(sink, given_back, results)
+
+
+def serve_programs(hello: Mapping[str, Any], frames: Iterator[Frame], source: int, sink: int, started: float) -> None:
+    """Run programs on the layers of the adapter that the host names."""
     spare, threads = None, spares.threads()
     try:
         adapter = load_adapter(hello["adapter"])
@@ -114,19 +133,7 @@ def send(sink: int, header: Mapping[str, Any], arrays: Any = ()) -> None:
 
 def load_adapter(path: str) -> Any:
     """Return the class that `package.module:Class` or `FILE.py:Class` names."""
-    where, _, name = path.rpartition(":")
-    if where.endswith(".py"):
-        # It may import what lies beside it. Last, so that none of that hides a package.
-        sys.path.append(os.path.dirname(os.path.abspath(where)))
-        spec = importlib.util.spec_from_file_location("bnspec_user_adapter", where)
-        if spec is None or spec.loader is None:
-            raise ImportError("cannot load %s" % where)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    else:
-        module = importlib.import_module(where)
-    adapter = getattr(module, name)
+    adapter = calls.load(path)
     if not isinstance(adapter, type):
         raise TypeError("%s is not a class" % path)
     return adapter
