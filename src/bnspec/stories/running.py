@@ -1,0 +1,128 @@
+"""Running stories: every scene in every environment where it matters, judged, as results that pages are made from."""
+
+import importlib.util
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bnspec.calls import Caller, CallFailed
+from bnspec.environments import Environment, EnvironmentProblem, find, make
+from bnspec.paths import suite_folder
+from bnspec.spec import SuiteError
+from bnspec.stories.data import images
+from bnspec.stories.judging import Judged, Setting
+from bnspec.stories.network import initial, parse
+from bnspec.targets import choose
+
+CALL = "bnspec.worker.stories.calling:call"
+SCENE_SECONDS = 300.0
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+
+
+class Story:
+    """One module of conformance/stories: its words, its network, its scenes."""
+
+    def __init__(self, path: Path, module: ModuleType) -> None:
+        self.path, self.module, self.name = path, module, path.stem.replace("_", "-")
+        self.environments: Sequence[str] = module.ENVIRONMENTS
+        self.scenes: Mapping[str, Mapping[str, Any]] = module.SCENES
+
+    @cached_property
+    def network(self) -> Any:
+        """The operations of its network."""
+        return parse(self.module.NETWORK)
+
+    @cached_property
+    def images(self) -> Any:
+        """The images that it trains on, and their labels."""
+        return images(**self.module.IMAGES)
+
+    @cached_property
+    def start(self) -> Any:
+        """The weights that it starts with: pretrained ones where the module makes them."""
+        start = initial(self.network, channels=3, seed=1)
+        return self.module.pretrained(self.network, start) if hasattr(self.module, "pretrained") else start
+
+    def scenes_in(self, environment: Environment) -> list[str]:
+        """Return the scenes that there are in an environment, by name."""
+        kind = "torch" if api_of(environment) == "torch" else "keras"
+        return [
+            name
+            for name, scene in self.scenes.items()
+            if kind in scene and environment.name not in scene.get("not in", ())
+        ]
+
+    def setting(self, scene: str) -> Setting:
+        """Return what the reference needs to know of a scene."""
+        x, labels = self.images
+        return Setting(self.network, x, labels, self.scenes[scene]["keep"], self.module.EPSILON)
+
+
+def load_stories() -> tuple[Story, ...]:
+    """Return every story, by file name. Raises SuiteError where one cannot be loaded."""
+    found = []
+    for path in sorted((suite_folder() / "stories").glob("*.py")):
+        spec = importlib.util.spec_from_file_location(f"bnspec_stories_{path.stem}", path)
+        if spec is None or spec.loader is None:
+            raise SuiteError(f"{path} cannot be loaded")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found.append(Story(path, module))
+    return tuple(found)
+
+
+def api_of(environment: Environment) -> str:
+    """Return how the story's function is spoken to: `keras`, `tf.keras` or `torch`."""
+    return {"tensorflow": "tf.keras"}.get(environment.families[0], environment.families[0])
+
+
+def title(environment: Environment) -> str:
+    """Return what an environment is to a reader: the framework, its version, and on what it runs."""
+    first, *others = environment.families
+    pins = environment.pins
+    version = {name: str(pins.get(name) or pins.get(f"{name}-cpu") or "") for name in environment.families}
+    name = {"keras": "Keras", "tensorflow": "tf.keras", "torch": "PyTorch"}[first]
+    on = "".join(f" on {BACKENDS[other]} {version[other]}" for other in others)
+    return f"{name} {version[first]}{on}"
+
+
+def run_in(story: Story, name: str, tell: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Run every scene of a story in one environment; return the results of each, or why there are none."""
+    environment = find(name)
+    head = {"environment": name, "title": title(environment)}
+    try:
+        make(environment)
+        target = choose(environment, None, "cpu")
+        began = time.perf_counter()
+        with Caller(environment.interpreter, CALL, target.environ) as caller:
+            ready = caller.ready()
+            head["python"], head["packages"] = ready["python"], ready["packages"]
+            found = [
+                dict(head, **run_scene(story, scene, environment, caller)) for scene in story.scenes_in(environment)
+            ]
+    except (EnvironmentProblem, CallFailed) as problem:
+        return [dict(head, failed=str(problem))]
+    for one in found:
+        one["environment seconds"] = round(time.perf_counter() - began, 1)
+    return found
+
+
+def run_scene(story: Story, scene: str, environment: Environment, caller: Caller) -> dict[str, Any]:
+    """Run and judge one scene."""
+    what, api = story.scenes[scene], api_of(environment)
+    x, labels = story.images
+    options = {"x": x, "labels": labels, "start": story.start, "keep": what["keep"], **what.get("options", {})}
+    if api != "torch":
+        options["api"] = api
+    function = what["torch" if api == "torch" else "keras"]
+    began = time.perf_counter()
+    try:
+        record = caller.call(SCENE_SECONDS, file=str(story.path), function=function, options=options)
+    except CallFailed as problem:
+        return {"scene": scene, "failed": str(problem), "where": problem.trace}
+    seconds = time.perf_counter() - began
+    told = Judged(record, story.setting(scene)).told()
+    return {"scene": scene, "seconds": round(seconds, 2), **told}

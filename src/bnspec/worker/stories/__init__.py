@@ -1,0 +1,1 @@
+"""What the programs of the stories share: the networks in each framework, and how their weights are recorded."""

@@ -1,0 +1,183 @@
+"""What is recorded while a story runs: every weight before every step, and what the framework reports.
+
+Weights are named as in the networks, c1, b1 … d, and hold kernel and bias, or scale, offset, mean and variance. Kernels
+are (height, width, in, out), those of a dense layer (in, out), images (batch, height, width, channels).
+"""
+
+import importlib
+import re
+
+import numpy as np
+
+NAME = re.compile(r"[cb]\d+|d")
+PARTS = {"c": ("kernel", "bias"), "b": ("scale", "offset", "mean", "variance"), "d": ("kernel", "bias")}
+TORCH = {"weight": "kernel", "bias": "bias", "running_mean": "mean", "running_var": "variance"}
+TORCH_NORM = dict(TORCH, weight="scale", bias="offset")
+
+
+def import_keras(name):
+    """Return the namespace `keras` or `tf.keras`."""
+    if name == "tf.keras":
+        return importlib.import_module("tensorflow").keras
+    return importlib.import_module(name)
+
+
+def one_hot(labels, classes=3):
+    """Return labels as rows of 0 and a 1, float32."""
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def cross_entropy(keras):
+    """Return the loss of logits: a class where this Keras has it, else a function as users wrote it then."""
+    if hasattr(keras.losses, "CategoricalCrossentropy"):
+        return keras.losses.CategoricalCrossentropy(from_logits=True)
+    return lambda target, logits: keras.backend.categorical_crossentropy(target, logits, from_logits=True)
+
+
+def keras_layers(model):
+    """Return the named layers of a model, those within its models and its users' layers among them."""
+    found = {}
+    inner = getattr(model, "layers", None) or [value for value in vars(model).values() if hasattr(value, "get_weights")]
+    for layer in inner:
+        if NAME.match(layer.name) and layer.weights:
+            found[layer.name] = layer
+        else:
+            found.update(keras_layers(layer))
+    return found
+
+
+def keras_weights(model):
+    """Return the weights of a model of Keras."""
+    return {
+        name: dict(zip(PARTS[name[0]], map(np.array, layer.get_weights())))
+        for name, layer in keras_layers(model).items()
+    }
+
+
+def set_keras_weights(model, weights):
+    """Write weights into a model of Keras: those of its layers that are named."""
+    for name, layer in keras_layers(model).items():
+        layer.set_weights([weights[name][part] for part in PARTS[name[0]] if part in weights[name]])
+
+
+def keras_recorder(keras):
+    """Return a callback that keeps the weights before every epoch and after the last one."""
+
+    class Recorder(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.kept = [keras_weights(self.model)]
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.kept.append(keras_weights(self.model))
+
+    return Recorder()
+
+
+def keras_fit(keras, model, x, labels, epochs, start, rate, validation=None, settle=False):
+    """Start from given weights, fit with one batch an epoch, evaluate and predict; return the record.
+
+    validation: images and labels that fit evaluates after every epoch; settle: whether one more epoch follows whose
+    rate is 0, so that the stored statistics are those of the weights that remain.
+    """
+    model.compile(keras.optimizers.SGD(rate), cross_entropy(keras), metrics=["accuracy"])
+    if not keras_layers(model):
+        model.predict(x[:1])  # a subclassed model makes its weights when it sees a shape
+    set_keras_weights(model, start)
+    recorder, every = keras_recorder(keras), len(x)
+    options = {} if validation is None else {"validation_data": (validation[0], one_hot(validation[1]))}
+    history = model.fit(
+        x, one_hot(labels), batch_size=every, epochs=epochs, shuffle=False, verbose=0, callbacks=[recorder], **options
+    ).history
+    if settle:
+        model.compile(keras.optimizers.SGD(0.0), cross_entropy(keras), metrics=["accuracy"])
+        more = model.fit(x, one_hot(labels), batch_size=every, verbose=0).history
+        history = {name: values + more[name] for name, values in history.items()}
+        recorder.kept.append(keras_weights(model))
+    accuracy = "accuracy" if "accuracy" in history else "acc"
+    loss, right = model.evaluate(x, one_hot(labels), batch_size=every, verbose=0)
+    record = {"weights": recorder.kept, "fit": {"loss": history["loss"], "accuracy": history[accuracy]}}
+    record["evaluate"] = {"loss": loss, "accuracy": right}
+    record["logits"] = np.array(model.predict(x, batch_size=every, verbose=0))
+    if validation is not None:
+        record["validation"] = {"loss": history["val_loss"], "accuracy": history["val_" + accuracy]}
+    return plain(record)
+
+
+def plain(value):
+    """Return a record with the numbers of Python, whatever type of number a framework reports."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value if value is None or isinstance(value, (np.ndarray, bool, int, str)) else float(value)
+
+
+def torch_weights(model):
+    """Return the weights of a module of PyTorch."""
+    found = {}
+    for name, module in model.named_modules():
+        if NAME.fullmatch(name):
+            names = TORCH_NORM if name[0] == "b" else TORCH
+            found[name] = {names[own]: to_numpy(value) for own, value in module.state_dict().items() if own in names}
+    return found
+
+
+def to_numpy(value):
+    """Return a weight of PyTorch in the layout of the record, a copy."""
+    array = value.detach().numpy().copy()
+    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
+
+
+def set_torch_weights(torch, model, weights):
+    """Write weights into a module of PyTorch."""
+    for name, module in model.named_modules():
+        if NAME.fullmatch(name):
+            names = TORCH_NORM if name[0] == "b" else TORCH
+            for own, value in module.state_dict().items():
+                if own in names:
+                    array = np.asarray(weights[name][names[own]])
+                    array = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
+                    value.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+
+
+def channels_first(torch, x):
+    """Return images as PyTorch takes them."""
+    return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
+
+
+def right(logits, labels):
+    """Return the share of images whose largest logit is that of their label."""
+    return float(np.mean(np.argmax(logits, axis=1) == labels))
+
+
+def torch_fit(torch, model, x, labels, steps, start, rate, settle=False):
+    """Start from given weights, train with all images in every step, as everybody's loop does, then evaluate.
+
+    settle: as in keras_fit.
+    """
+    set_torch_weights(torch, model, start)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    images, targets = channels_first(torch, x), torch.from_numpy(labels)
+    kept, losses, accuracies = [torch_weights(model)], [], []
+    model.train()
+    for _ in range(steps):
+        logits = model(images)
+        loss = torch.nn.functional.cross_entropy(logits, targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        kept.append(torch_weights(model))
+        losses.append(loss.item())
+        accuracies.append(right(logits.detach().numpy(), labels))
+    if settle:
+        with torch.no_grad():
+            logits = model(images)
+        kept.append(torch_weights(model))
+        losses.append(torch.nn.functional.cross_entropy(logits, targets).item())
+        accuracies.append(right(logits.numpy(), labels))
+    model.eval()
+    with torch.no_grad():
+        logits = model(images)
+    loss = torch.nn.functional.cross_entropy(logits, targets).item()
+    record = {"weights": kept, "fit": {"loss": losses, "accuracy": accuracies}, "logits": logits.numpy()}
+    return dict(record, evaluate={"loss": loss, "accuracy": right(logits.numpy(), labels)})
