@@ -1,6 +1,7 @@
 """A recorded story against the reference: how every layer normalised, what it stored, and why the losses differ."""
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -267,8 +268,9 @@ class Judged:
         return worst
 
     def rules(self, name: str) -> list[Update]:
-        """Return the rules that explain what a layer stored; none where no rule does."""
-        return [fit.rule for fit in self.fits[name] if fit.ratio <= 1]
+        """Return the rules that explain what a layer stored, those of most layers first; none where no rule does."""
+        every = Counter(fit.rule for fits in self.fits.values() for fit in fits if fit.ratio <= 1)
+        return sorted((fit.rule for fit in self.fits[name] if fit.ratio <= 1), key=lambda rule: -every[rule])
 
     def layer(self, name: str) -> dict[str, Any]:
         """Return what is told of one layer: by what it normalised, what it stored, and how far that is off."""
@@ -282,10 +284,29 @@ class Judged:
             "estimator": [rule.estimator for rule in rules if rule.estimator],
             "accumulation": best.accumulation,
             "ratio": best.ratio,
+            "learns": any(
+                not np.array_equal(self.weights[0][name][part], self.weights[-1][name][part])
+                for part in ("scale", "offset")
+            ),
             "count": int(entered.count[0]),
             **off,
             "steps": steps_until_right(max(off["sd"], off["variance"]), self.setting.keep),
         }
+
+    @cached_property
+    def evaluated(self) -> dict[str, Any]:
+        """What was evaluated at the end: by which statistics, which loss is expected, and whether it moved any."""
+        observed = self.record["evaluate"]
+        loss, mode = min(
+            ((self.loss(self.weights[-1], dict.fromkeys(self.names, mode)), mode) for mode in MODES),
+            key=lambda entry: entry[0].ratio(observed["loss"]),
+        )
+        before, after = self.weights[-1], self.record["after"]
+        moved = any(
+            not np.array_equal(before[n][part], after[n][part]) for n in self.names for part in ("mean", "variance")
+        )
+        told = {"mode": mode, "expected": loss.value, "ratio": loss.ratio(observed["loss"]), "moved": moved}
+        return {**observed, **told}
 
     @cached_property
     def parts(self) -> list[dict[str, Any]]:
@@ -309,7 +330,8 @@ class Judged:
             }  # fmt: skip
             if estimates:
                 found.append(("the estimator of the variance", self.inference({**instead, **estimates})))
-        found.append(("the statistics that are stored", self.inference({})))
+        if self.evaluated["mode"] == "stored":
+            found.append(("the statistics that are stored", self.inference({})))
         return [{"what": what, "loss": value} for what, value in found]
 
     def inference(self, instead: Mapping[str, Statistics]) -> float:
@@ -353,9 +375,7 @@ class Judged:
             "layers": {name: self.layer(name) for name in self.names},
         }
         if "evaluate" in self.record:
-            expected = self.loss(self.weights[-1], self.stored_modes)
-            observed = self.record["evaluate"]
-            told["evaluate"] = {**observed, "expected": expected.value, "ratio": expected.ratio(observed["loss"])}
+            told["evaluate"] = self.evaluated
             told["parts"] = self.parts
         if "validation" in self.record:
             validation = self.record["validation"]

@@ -41,6 +41,11 @@ class Story:
         return images(**self.module.IMAGES)
 
     @cached_property
+    def held_out(self) -> Any:
+        """Other images and their labels, where the story validates on them."""
+        return images(**self.module.HELD_OUT) if hasattr(self.module, "HELD_OUT") else None
+
+    @cached_property
     def start(self) -> Any:
         """The weights that it starts with: pretrained ones where the module makes them."""
         start = initial(self.network, channels=3, seed=1)
@@ -117,6 +122,8 @@ def run_scene(story: Story, scene: str, environment: Environment, caller: Caller
     options = {"x": x, "labels": labels, "start": story.start, "keep": what["keep"], **what.get("options", {})}
     if api != "torch":
         options["api"] = api
+    if story.held_out:
+        options["held_out"] = story.held_out
     function = what["torch" if api == "torch" else "keras"]
     began = time.perf_counter()
     try:

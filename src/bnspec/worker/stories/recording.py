@@ -16,10 +16,10 @@ TORCH_NORM = dict(TORCH, weight="scale", bias="offset")
 
 
 def import_keras(name):
-    """Return the namespace `keras` or `tf.keras`."""
-    if name == "tf.keras":
-        return importlib.import_module("tensorflow").keras
-    return importlib.import_module(name)
+    """Return the namespace `keras` or `tf.keras`, with nothing left of a story before: its learning phase would stay."""
+    keras = importlib.import_module("tensorflow").keras if name == "tf.keras" else importlib.import_module(name)
+    keras.backend.clear_session()
+    return keras
 
 
 def one_hot(labels, classes=3):
@@ -36,8 +36,11 @@ def cross_entropy(keras):
 
 def keras_layers(model):
     """Return the named layers of a model, those within its models and its users' layers among them."""
+    if hasattr(model, "_flatten_layers"):
+        inner = list(model._flatten_layers(recursive=False, include_self=False))
+    else:  # before TensorFlow 2.2
+        inner = getattr(model, "layers", None) or [own for own in vars(model).values() if hasattr(own, "get_weights")]
     found = {}
-    inner = getattr(model, "layers", None) or [value for value in vars(model).values() if hasattr(value, "get_weights")]
     for layer in inner:
         if NAME.match(layer.name) and layer.weights:
             found[layer.name] = layer
@@ -74,7 +77,7 @@ def keras_recorder(keras):
 
 
 def keras_fit(keras, model, x, labels, epochs, start, rate, validation=None, settle=False):
-    """Start from given weights, fit with one batch an epoch, evaluate and predict; return the record.
+    """Start from given weights, fit with one batch an epoch and evaluate; return the record.
 
     validation: images and labels that fit evaluates after every epoch; settle: whether one more epoch follows whose
     rate is 0, so that the stored statistics are those of the weights that remain.
@@ -94,10 +97,9 @@ def keras_fit(keras, model, x, labels, epochs, start, rate, validation=None, set
         history = {name: values + more[name] for name, values in history.items()}
         recorder.kept.append(keras_weights(model))
     accuracy = "accuracy" if "accuracy" in history else "acc"
-    loss, right = model.evaluate(x, one_hot(labels), batch_size=every, verbose=0)
+    loss, share = model.evaluate(x, one_hot(labels), batch_size=every, verbose=0)
     record = {"weights": recorder.kept, "fit": {"loss": history["loss"], "accuracy": history[accuracy]}}
-    record["evaluate"] = {"loss": loss, "accuracy": right}
-    record["logits"] = np.array(model.predict(x, batch_size=every, verbose=0))
+    record["evaluate"], record["after"] = {"loss": loss, "accuracy": share}, keras_weights(model)
     if validation is not None:
         record["validation"] = {"loss": history["val_loss"], "accuracy": history["val_" + accuracy]}
     return plain(record)
@@ -145,39 +147,63 @@ def channels_first(torch, x):
     return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
 
 
-def right(logits, labels):
-    """Return the share of images whose largest logit is that of their label."""
-    return float(np.mean(np.argmax(logits, axis=1) == labels))
-
-
-def torch_fit(torch, model, x, labels, steps, start, rate, settle=False):
+def torch_fit(torch, model, x, labels, steps, start, rate, settle=False, say=("train", "eval")):
     """Start from given weights, train with all images in every step, as everybody's loop does, then evaluate.
 
-    settle: as in keras_fit.
+    settle: as in keras_fit; say: which mode the user says before training, and before evaluation, None for neither.
     """
     set_torch_weights(torch, model, start)
-    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(parameters, lr=rate)
     images, targets = channels_first(torch, x), torch.from_numpy(labels)
     kept, losses, accuracies = [torch_weights(model)], [], []
-    model.train()
-    for _ in range(steps):
+    if say[0]:
+        getattr(model, say[0])()
+    for step in range(steps + settle):
         logits = model(images)
         loss = torch.nn.functional.cross_entropy(logits, targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        if step < steps:
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
         kept.append(torch_weights(model))
         losses.append(loss.item())
         accuracies.append(right(logits.detach().numpy(), labels))
-    if settle:
-        with torch.no_grad():
-            logits = model(images)
-        kept.append(torch_weights(model))
-        losses.append(torch.nn.functional.cross_entropy(logits, targets).item())
-        accuracies.append(right(logits.numpy(), labels))
-    model.eval()
+    if say[1]:
+        getattr(model, say[1])()
     with torch.no_grad():
         logits = model(images)
     loss = torch.nn.functional.cross_entropy(logits, targets).item()
-    record = {"weights": kept, "fit": {"loss": losses, "accuracy": accuracies}, "logits": logits.numpy()}
+    record = {"weights": kept, "fit": {"loss": losses, "accuracy": accuracies}, "after": torch_weights(model)}
     return dict(record, evaluate={"loss": loss, "accuracy": right(logits.numpy(), labels)})
+
+
+def keras_loop(keras, model, x, labels, steps, start, rate, training=None):
+    """Start from given weights and train in a loop of the user's own, on TensorFlow; then evaluate.
+
+    training: what the model is told in the loop, None for nothing; where it is told something, it is told `False` when
+    it is evaluated.
+    """
+    import tensorflow as tf
+
+    set_keras_weights(model, start)
+    optimizer, loss_of = keras.optimizers.SGD(rate), cross_entropy(keras)
+    kept, losses, accuracies = [keras_weights(model)], [], []
+    images, targets = tf.constant(x), one_hot(labels)
+    for _ in range(steps):
+        with tf.GradientTape() as tape:
+            logits = model(images) if training is None else model(images, training=training)
+            loss = loss_of(targets, logits)
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        kept.append(keras_weights(model))
+        losses.append(float(loss))
+        accuracies.append(right(logits.numpy(), labels))
+    logits = model(images) if training is None else model(images, training=False)
+    record = {"weights": kept, "fit": {"loss": losses, "accuracy": accuracies}, "after": keras_weights(model)}
+    return dict(record, evaluate={"loss": float(loss_of(targets, logits)), "accuracy": right(logits.numpy(), labels)})
+
+
+def right(logits, labels):
+    """Return the share of images whose largest logit is that of their label."""
+    return float(np.mean(np.argmax(logits, axis=1) == labels))

@@ -1,0 +1,74 @@
+"""The own training loop: what `training=`, `trainable`, `train()` and `eval()` do to a batch normalization."""
+
+from bnspec.worker.stories.networks import RESIDUAL, keras_residual, torch_residual
+from bnspec.worker.stories.recording import import_keras, keras_fit, keras_loop, torch_fit
+
+TITLE = "The own training loop: who switches batch normalization?"
+QUESTION = (
+    "I write the training loop myself. There is `training=` in the call, `trainable` on the layer, `train()` and "
+    "`eval()` on the module, and fit that seems to do it all for me. Which of them decides by what a batch "
+    "normalization normalises, and whether its moving statistics move? And what have I lost if I forgot one?"
+)
+CLAUSES = ("modes.unstated", "modes.pinned", "frozen.normalisation", "frozen.update", "forward.statistics")
+NETWORK = RESIDUAL
+EPSILON = 1e-3
+KEEP = 0.9
+STEPS = 60
+IMAGES = {"seed": 1, "count": 24, "size": 8, "contrast": 0.1}
+ENVIRONMENTS = (
+    "py37-tensorflow-2.0.0",
+    "py311-tensorflow-2.15.1",
+    "py311-keras-3.15.1-tensorflow-2.21.0",
+    "py37-torch-1.3.1",
+    "py312-torch-2.15.0",
+)
+SAID = {None: "nothing", True: "training=True", False: "training=False"}
+MODES = {None: "nothing", "train": "train(), then eval()", "eval": "eval()"}
+SCENES = {
+    **{
+        "-".join((where, SAID[training], "trainable" if trainable else "frozen")): {
+            "keras": where, "keep": KEEP, "options": {"training": training, "trainable": trainable},
+            "cell": {"said": SAID[training], "trainable": trainable, "trainer": where},
+        }
+        for where in ("loop", "fit") for training in SAID for trainable in (True, False)
+    },
+    **{
+        "-".join(("module", MODES[mode], "trainable" if trainable else "frozen")): {
+            "torch": "module", "keep": KEEP, "options": {"mode": mode, "trainable": trainable},
+            "cell": {"said": MODES[mode], "trainable": trainable, "trainer": "loop"},
+        }
+        for mode in MODES for trainable in (True, False)
+    },
+}  # fmt: skip
+
+
+def loop(api, x, labels, start, keep, training, trainable):
+    keras = import_keras(api)
+    model = keras_residual(keras, x.shape[1:], momentum=keep)
+    freeze(keras, model, trainable)
+    return keras_loop(keras, model, x, labels, STEPS, start, rate=0.1, training=training)
+
+
+def fit(api, x, labels, start, keep, training, trainable):
+    keras = import_keras(api)
+    model = keras_residual(keras, x.shape[1:], momentum=keep, training=training)
+    freeze(keras, model, trainable)
+    return keras_fit(keras, model, x, labels, STEPS, start, rate=0.1)
+
+
+def freeze(keras, model, trainable):
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = trainable
+
+
+def module(x, labels, start, keep, mode, trainable):
+    import torch
+
+    model = torch_residual(torch, momentum=1 - keep, epsilon=EPSILON)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            for parameter in layer.parameters():
+                parameter.requires_grad = trainable
+    say = (mode, "eval" if mode else None)
+    return torch_fit(torch, model, x, labels, STEPS, start, rate=0.1, say=say)
