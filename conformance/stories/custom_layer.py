@@ -22,12 +22,15 @@ ENVIRONMENTS = (
     "py311-keras-3.15.1-torch-2.13.0",
 )
 SCENES = {
-    "asked": {"says": "in a layer of one's own, without `training`", "keras": "own_layer", "keep": 0.9},
-    "model": {"says": "in a model of one's own, without `training`", "keras": "own_model", "keep": 0.9},
+    "asked": {"says": "in a layer of one's own, without `training`", "keras": "own_layer", "keep": 0.9,
+              "picture": True},
+    "model": {"says": "in a model of one's own, without `training`", "keras": "own_model", "keep": 0.9,
+              "picture": True},
     "cure": {"says": "a model of one's own that passes `training` on", "keras": "passing_on", "keep": 0.9,
              "not in": ("py36-keras-2.2.4-tensorflow-1.12.0",)},
     "plain": {"says": "no layer of one's own: a function that applies both", "keras": "function", "keep": 0.9},
 }  # fmt: skip
+PICTURE, ASKED, CURES = "losses", "own_layer", ("passing_on", "function")
 
 
 def own_layer(api, x, labels, start, keep, held_out):
@@ -121,3 +124,29 @@ def define(self, keras, keep):
 
 def train(keras, model, x, labels, start, held_out):
     return keras_fit(keras, model, x, labels, 60, start, rate=0.1, validation=held_out)
+
+
+def cause(found):
+    old = found("asked", "py36-keras-2.2.4-tensorflow-1.12.0")
+    new = found("model", "py311-keras-3.15.1-tensorflow-2.21.0")
+    return (
+        "In Keras 2.2.4 the layer inside is in the right mode, but nobody collects its updates: in training it "
+        "normalises with the batch (loss {:.2f}, accuracy {:.0f} %), in inference with the mean 0 and the variance 1 "
+        "that it was made with (loss {:.2f}, accuracy {:.0f} % on the same images). tf.keras and Keras 3 collect them "
+        "and hand the mode on into layers; but in a subclassed model of Keras 3 whose call does not take `training`, "
+        "fit runs every batch normalization in inference mode, so that it never normalises: loss {:.2f} after {} steps."
+    ).format(
+        old["loss"], 100 * old["accuracy"], old["evaluate"]["loss"], 100 * old["evaluate"]["accuracy"], new["loss"],
+        new["steps"],
+    )  # fmt: skip
+
+
+def instead(found):
+    old = found("plain", "py36-keras-2.2.4-tensorflow-1.12.0")
+    new = found("cure", "py311-keras-3.15.1-tensorflow-2.21.0")
+    return (
+        "Take `training=None` in every call of your own and hand it to each batch normalization: in Keras 3.15 the "
+        "same subclassed model reaches loss {:.2f} in training and {:.2f} in inference. Before tf.keras there is no "
+        "way to tell Keras of the updates of a layer in a layer that is worth it; write a function that applies both "
+        "layers instead: {:.2f} and {:.2f} in Keras 2.2.4."
+    ).format(new["loss"], new["evaluate"]["loss"], old["loss"], old["evaluate"]["loss"])

@@ -27,19 +27,21 @@ MODES = {None: "nothing", "train": "train(), then eval()", "eval": "eval()"}
 SCENES = {
     **{
         "-".join((where, SAID[training], "trainable" if trainable else "frozen")): {
-            "keras": where, "keep": KEEP, "options": {"training": training, "trainable": trainable},
+            "says": SAID[training], "keras": where, "keep": KEEP,
+            "options": {"training": training, "trainable": trainable},
             "cell": {"said": SAID[training], "trainable": trainable, "trainer": where},
         }
         for where in ("loop", "fit") for training in SAID for trainable in (True, False)
     },
     **{
         "-".join(("module", MODES[mode], "trainable" if trainable else "frozen")): {
-            "torch": "module", "keep": KEEP, "options": {"mode": mode, "trainable": trainable},
+            "says": MODES[mode], "torch": "module", "keep": KEEP, "options": {"mode": mode, "trainable": trainable},
             "cell": {"said": MODES[mode], "trainable": trainable, "trainer": "loop"},
         }
         for mode in MODES for trainable in (True, False)
     },
 }  # fmt: skip
+PICTURE, ASKED, CURES = "losses", "loop", ()
 
 
 def loop(api, x, labels, start, keep, training, trainable):
@@ -72,3 +74,32 @@ def module(x, labels, start, keep, mode, trainable):
                 parameter.requires_grad = trainable
     say = (mode, "eval" if mode else None)
     return torch_fit(torch, model, x, labels, STEPS, start, rate=0.1, say=say)
+
+
+def cause(found):
+    said = found("loop-training=True-trainable", "py37-tensorflow-2.0.0")
+    forgotten = found("loop-nothing-trainable", "py37-tensorflow-2.0.0")
+    torch = found("module-nothing-trainable", "py312-torch-2.15.0")
+    frozen = found("module-train(), then eval()-frozen", "py312-torch-2.15.0")
+    return (
+        "In TensorFlow `training=` in the call decides, and what is not said is inference: a loop that forgets it "
+        "never normalises and stores nothing, loss {:.2f} instead of {:.2f} after {} steps; frozen layers are in inference "
+        "mode whatever is said. In PyTorch `train()` and `eval()` decide, a module begins in training mode, and "
+        "`requires_grad` decides nothing but the gradients: frozen layers still {}, and evaluation without `eval()` "
+        "normalises with the batch{}."
+    ).format(
+        forgotten["loss"], said["loss"], said["steps"],
+        "normalise with the batch and store" if frozen["layers"]["b1"]["averaging"] != ["none"] else "stand still",
+        " and moves the statistics" if torch["evaluate"]["moved"] else "",
+    )  # fmt: skip
+
+
+def instead(found):
+    said = found("loop-training=True-trainable", "py37-tensorflow-2.0.0")
+    torch = found("module-train(), then eval()-trainable", "py312-torch-2.15.0")
+    return (
+        "Say it every time: `model(x, training=True)` in the loop and `model(x, training=False)` outside in TensorFlow "
+        "(loss {:.2f}, then {:.2f}), `model.train()` before training and `model.eval()` before evaluation in PyTorch "
+        "({:.2f}, then {:.2f}). To freeze a batch normalization in PyTorch, call `eval()` on it after every "
+        "`model.train()`."
+    ).format(said["loss"], said["evaluate"]["loss"], torch["loss"], torch["evaluate"]["loss"])

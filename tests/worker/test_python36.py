@@ -13,12 +13,12 @@ import bnspec.worker
 from bnspec.case import Case, Layer, infer, train, write
 from bnspec.driver import Driver, Timeouts
 from bnspec.environments import Environment, make
-from bnspec.paths import pyenv_pythons
+from bnspec.paths import pyenv_pythons, suite_folder
 from bnspec.runner import judged
 from bnspec.targets import Target
 
 FOLDER = Path(bnspec.worker.__file__).parent
-FILES = sorted(FOLDER.rglob("*.py"))
+FILES = [*sorted(FOLDER.rglob("*.py")), *sorted((suite_folder() / "stories").glob("*.py"))]
 HERE = Path(__file__).parent
 
 
@@ -33,7 +33,7 @@ def python36() -> str:
     pytest.fail("no Python 3.6 found; install one with `pyenv install 3.6.15` or put python3.6 on PATH")
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(FOLDER)))
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_every_file_of_the_worker_has_the_grammar_of_3_6(file):
     ast.parse(file.read_text("utf-8"), str(file), feature_version=(3, 6))
 

@@ -1,16 +1,21 @@
 """`bnspec report`, `show` and `environments`: results and names, looked at."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bnspec.cli.shared import FILE, CannotDo, check_writable, results_files, write_report
 
+if TYPE_CHECKING:
+    from bnspec.stories.page import Page
+
 
 @click.command("report")
 @click.argument("results", nargs=-1, required=True, type=FILE, metavar="RESULTS...")
 @click.option("-o", "--output", type=FILE, required=True, metavar="FILE", help="The HTML file to write.")
-def report_command(results: tuple[Path, ...], output: Path) -> None:
+@click.option("--stories", type=FILE, metavar="FOLDER", help="Tell the stories of which the results are there.")
+def report_command(results: tuple[Path, ...], output: Path, stories: Path | None) -> None:
     """Make one HTML page of results files, or of folders of them."""
     from bnspec.results import read
 
@@ -18,8 +23,23 @@ def report_command(results: tuple[Path, ...], output: Path) -> None:
     if output.resolve() in [file.resolve() for file in files]:
         raise CannotDo(f"-o {output} is one of the results files; name another file for the page")
     check_writable(output)
-    write_report([read(file) for file in files], output)
+    write_report([read(file) for file in files], output, stories=story_pages(stories) if stories else ())
     print(f"Report: {output}")
+
+
+def story_pages(folder: Path) -> "list[Page]":
+    """Return the pages of the stories with results in a folder. Raises CannotDo where there are none."""
+    from bnspec.stories.page import page
+    from bnspec.stories.results import in_folder
+    from bnspec.stories.running import load_stories
+
+    found = in_folder(folder)
+    if not found:
+        raise CannotDo(f"--stories {folder}: no results of a story there; those of the project are in reports/stories")
+    try:
+        return [page(story, found[story.name]) for story in load_stories() if story.name in found]
+    except LookupError as missing:
+        raise CannotDo(f"--stories {folder}: {missing.args[0]}") from None
 
 
 @click.command("show")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bnspec.compare.diff import Diff
     from bnspec.environments import Environment
     from bnspec.results import Results
+    from bnspec.stories.page import Page
     from bnspec.targets import Target
 
 FILE = click.Path(path_type=Path)
@@ -133,10 +134,12 @@ def results_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def write_report(results: Sequence["Results"], path: Path, changes: "Diff | None" = None) -> None:
-    """Write the page of some results; changes: what it begins with."""
+def write_report(
+    results: Sequence["Results"], path: Path, changes: "Diff | None" = None, stories: Sequence["Page"] = ()
+) -> None:
+    """Write the page of some results; changes: what it begins with; stories: told on it as well."""
     from bnspec.report import build
     from bnspec.suite import load_cases
 
     cases = {identifier: case for case in load_cases() for identifier in case.ids}
-    path.write_text(build(results, cases, changes), "utf-8")
+    path.write_text(build(results, cases, changes, stories), "utf-8")

@@ -26,8 +26,9 @@ from bnspec.report.unsupported import SHOWN, gaps
 from bnspec.report.variants import table_of
 from bnspec.report.words import agreement, findings, gathered, headline, suite, warnings
 from bnspec.results import VERDICTS, Results
+from bnspec.stories.page import Page
 
-STYLES = ("page", "changes", "timeline", "kernels", "case", "media")
+STYLES = ("page", "changes", "timeline", "kernels", "stories", "case", "media")
 """The parts of its style, in order: a later one wins."""
 
 SCRIPTS = ("state", "targets", "matrix", "case", "page")
@@ -37,8 +38,12 @@ FITTING_COLUMNS = 7
 """So many targets fit beside each other on a screen; with more the matrix scrolls in its own frame."""
 
 
-def build(results: Sequence[Results], cases: Mapping[str, Case], diff: Diff | None = None) -> str:
-    """Return the page of some results files; `cases` by id, for the case pages; diff: what it begins with.
+def build(
+    results: Sequence[Results], cases: Mapping[str, Case], diff: Diff | None = None, stories: Sequence[Page] = ()
+) -> str:
+    """Return the page of some results files.
+
+    cases: by id, for the case pages; diff: what it begins with; stories: told on it as well.
 
     Every string of a results file is shown as text, with control characters replaced. A later file wins
     where two have the same target.
@@ -86,6 +91,7 @@ def build(results: Sequence[Results], cases: Mapping[str, Case], diff: Diff | No
         accuracy=charts([column for column in choice.first if column.rows]),
         timeline=None if diff else timeline(lineages),
         ports=None if diff else ports(lineages),
+        stories=stories,
         counts=dict(zip((column.name for column in whole.columns), whole.counts, strict=True)),
         facts=fact_groups(whole.columns),
         findings=gathered(findings(whole), lineages),

@@ -19,6 +19,7 @@ from bnspec.stories.network import (
     Operation,
     Parameters,
     Pass,
+    U,
     cross_entropy,
     forward,
     norms,
@@ -36,6 +37,12 @@ AVERAGING = ("exponential", "debiased")
 
 NONE = "none"
 UNDECIDED = "undecided"
+
+ROUNDED_AWAY = 1e-3
+"""A step of which float32 may have rounded away more than so much says nothing of the gradient."""
+
+NEAR = 1e-6
+"""So far, relative to the weights, the losses lie apart from which a slope is taken."""
 
 RIGHT = 0.01
 """Stored statistics are called right within 1 %: of a standard deviation for the mean, of the variance for itself."""
@@ -97,6 +104,15 @@ def updates(keep: float) -> tuple[Update, ...]:
     averages = AVERAGING if keep else AVERAGING[:1]
     return (Update(NONE), *(Update(*both) for both in itertools.product(averages, FACTORS)))
 
+
+PARTS = REPORTED, AFTER, BEFORE, ESTIMATED, STORED = (
+    "reported by the last step, before its update",
+    "the weights after that step",
+    "statistics of the weights before it",
+    "the estimator of the variance",
+    "the statistics that are stored",
+)
+"""What the loss of training goes through to become that of inference, in order."""
 
 ACCUMULATIONS = ("wide", "sequential")
 """How sums over a batch may be formed, the better class first; the worse has a larger allowance."""
@@ -316,27 +332,60 @@ class Judged:
         so that the differences add up to what was observed.
         """
         last, before = self.weights[-1], self.passes[self.checked[-1]][0]
-        found = [("reported by the last step, before its update", self.expected[self.checked[-1]].value)]
-        found.append(("the weights after that step", self.value(self.run(last, self.modes))))
+        found = [(REPORTED, self.expected[self.checked[-1]].value)]
+        found.append((AFTER, self.value(self.run(last, self.modes))))
         moving = [name for name in self.names if self.modes[name] == "batch"]
         if moving:
             batch = {name: before.inputs[name].batch for name in moving}
             instead = {name: (own.mean, own.variance) for name, own in batch.items()}
-            found.append(("statistics of the weights before it", self.inference(instead)))
+            found.append((BEFORE, self.inference(instead)))
             rules = {name: self.rules(name)[0] for name in moving if self.rules(name)}
             estimates = {
                 name: (batch[name].mean, rule.estimate(batch[name], self.setting))
                 for name, rule in rules.items() if rule.estimator not in ("", "population")
             }  # fmt: skip
             if estimates:
-                found.append(("the estimator of the variance", self.inference({**instead, **estimates})))
+                found.append((ESTIMATED, self.inference({**instead, **estimates})))
         if self.evaluated["mode"] == "stored":
-            found.append(("the statistics that are stored", self.inference({})))
+            found.append((STORED, self.inference({})))
         return [{"what": what, "loss": value} for what, value in found]
 
     def inference(self, instead: Mapping[str, Statistics]) -> float:
         """Return the loss of the last weights in inference, with other statistics in some layers."""
         return self.value(self.run(replaced(self.weights[-1], instead), self.stored_modes))
+
+    @cached_property
+    def gradient(self) -> float | None:
+        """How far the steps are from the gradient of the reference's loss, in the worst array; None without any.
+
+        A step of gradient descent moves an array by −rate·g. Along any g the slope of the loss, taken from two exact
+        losses close by, is the inner product of the gradient with g: it must be |g|². Returned is the largest
+        |slope/|g|² − 1| of the first two steps and the last; arrays whose step float32 rounds away do not count.
+        """
+        found = []
+        for step in sorted({0, 1, len(self.losses) - 1} & set(range(len(self.losses)))):
+            before, after = self.weights[step], self.weights[step + 1]
+            for name, own in before.items():
+                for part in own:
+                    if part not in ("mean", "variance"):
+                        found.append(self.slope_error(before, name, part, after[name][part]))
+        return max((error for error in found if error is not None), default=None)
+
+    def slope_error(self, weights: Parameters, name: str, part: str, after: Floats) -> float | None:
+        """Return |slope/|g|² − 1| for the step of one array; None where rounding decides."""
+        value = np.asarray(weights[name][part], np.float64)
+        g = (value - after) / self.record["rate"]
+        size = float(np.sqrt(np.sum(g**2)))
+        rounding = U * float(np.sqrt(np.sum(value**2))) / self.record["rate"]
+        if rounding >= ROUNDED_AWAY * size:
+            return None
+        reach = NEAR * max(float(np.sqrt(np.sum(value**2))), 1.0) / size
+
+        def loss(side: float) -> float:
+            moved = {**weights, name: {**weights[name], part: value + side * reach * g}}
+            return self.value(self.run(moved, self.modes))
+
+        return abs((loss(1) - loss(-1)) / (2 * reach * size**2) - 1)
 
     @cached_property
     def curve(self) -> dict[str, list[float]]:
@@ -372,6 +421,7 @@ class Judged:
             "accuracy": fit.get("accuracy", [None])[-1],
             "ratio": max(ratios),
             "margin": self.identified.margin,
+            "gradient": self.gradient,
             "layers": {name: self.layer(name) for name in self.names},
         }
         if "evaluate" in self.record:

@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from bnspec.reference.forward import FACTORS
 from bnspec.spec import AXES, CLAUSES
-from bnspec.stories.pictures import Picture, bars, lines, ranges
+from bnspec.stories.judging import PARTS
+from bnspec.stories.pictures import Picture, bars, dots, lines
 from bnspec.stories.running import Story
-from bnspec.stories.words import difference, normalises, number, share, stores
+from bnspec.stories.words import SYMBOLS, difference, estimators, normalises, number, share, stores
 
 Run = Mapping[str, Any]
 
@@ -67,7 +71,9 @@ class Found:
         for run in self.runs:
             if run.get("scene") == scene and run["environment"] == environment and "failed" not in run:
                 return run
-        raise LookupError(f"{self.story.name}: no run of scene {scene} in {environment}; run tools/stories.py run {self.story.name}")
+        raise LookupError(
+            f"{self.story.name}: no run of scene {scene} in {environment}; run tools/stories.py run {self.story.name}"
+        )
 
     def of(self, scene: str) -> list[Run]:
         """Return the runs of a scene, in the order of the environments."""
@@ -84,7 +90,7 @@ def page(story: Story, runs: Sequence[Run]) -> Page:
     found, module = Found(story, runs), story.module
     cells = any("cell" in scene for scene in story.scenes.values())
     tables = tuple(mode_tables(found) if cells else (scene_table(found, scene) for scene in story.scenes))
-    details = [] if cells else [*map_some(lambda scene: parts_table(found, scene), story.scenes), *layer_tables(found)]
+    details = [] if cells else [*(parts_table(found, scene) for scene in story.scenes), *layer_tables(found)]
     return Page(
         name=story.name,
         title=module.TITLE,
@@ -100,13 +106,6 @@ def page(story: Story, runs: Sequence[Run]) -> Page:
         checked=checked(found),
         runs=origin(found),
     )
-
-
-def map_some(make: Callable[[str], Table | None], scenes: Mapping[str, Any]) -> Iterator[Table]:
-    """Yield the tables that there are."""
-    for scene in scenes:
-        if table := make(scene):
-            yield table
 
 
 def code(story: Story, name: str) -> Code:
@@ -128,22 +127,24 @@ def scene_table(found: Found, scene: str) -> Table:
     return Table(str(found.story.scenes[scene]["says"]), tuple(head), tuple(rows))
 
 
-def parts_table(found: Found, scene: str) -> Table | None:
+def parts_table(found: Found, scene: str) -> Table:
     """Return how the loss that fit reports becomes that of evaluate, a row per version."""
     runs = found.of(scene)
-    names = list(dict.fromkeys(part["what"] for run in runs for part in run["parts"]))
-    order = sorted(names, key=lambda name: max([p["what"] for p in r["parts"]].index(name) if name in [p["what"] for p in r["parts"]] else -1 for r in runs))
-    rows = []
-    for run in runs:
-        cells, before = [], None
-        known = {part["what"]: part["loss"] for part in run["parts"]}
-        for name in order:
-            value = known.get(name)
-            cells.append("–" if value is None else number(value) if before is None else difference(value - before))
-            before = value if value is not None else before
-        rows.append((run["title"], *cells, number(run["evaluate"]["loss"])))
+    there = {part["what"] for run in runs for part in run["parts"]}
+    order = [what for what in PARTS if what in there]
+    rows = [(run["title"], *steps_of(run, order), number(run["evaluate"]["loss"])) for run in runs]
     title = f"How the loss of fit becomes that of evaluate, exactly: {found.story.scenes[scene]['says']}"
     return Table(title, ("version", *order, "evaluate, observed"), tuple(rows))
+
+
+def steps_of(run: Run, order: Sequence[str]) -> Iterator[str]:
+    """Yield the first loss of a run, then what every part adds to it."""
+    known = {part["what"]: part["loss"] for part in run["parts"]}
+    before: float | None = None
+    for what in order:
+        value = known.get(what)
+        yield "–" if value is None else number(value) if before is None else difference(value - before)
+        before = before if value is None else value
 
 
 def layer_tables(found: Found) -> Iterator[Table]:
@@ -212,11 +213,27 @@ def checked(found: Found) -> str:
         f"{len(runs)} runs were judged at {steps} steps: the loss that the reference computes from the recorded "
         f"weights is off by at most {worst:.2g} of what float32 allows, and any other choice of modes by {margin:.2g} "
         f"or more.",
-        f"What {len(layers)} layers stored is explained for all but {unexplained}; the mode of {open_modes} is undecided.",
+        f"What {len(layers)} layers stored is explained for all but {unexplained}; the mode of {open_modes} is "
+        f"undecided.",
     ]
     if sequential:
         words.append(f"{sequential} of them sum one value after the other (precision.accumulation), and are judged so.")
+    off = {run["title"]: 0.0 for run in runs if (run.get("gradient") or 0) > NO_GRADIENT}
+    for run in runs:
+        if run["title"] in off:
+            off[run["title"]] = max(off[run["title"]], run.get("gradient") or 0)
+    if off:
+        words.append(
+            "Not explained by batch normalization: a step of SGD is not the gradient in "
+            + ", ".join(f"{name} (up to {100 * size:.0f} % off)" for name, size in off.items())
+            + ". Variables of TensorFlow 1 are references: one is updated while the gradients that need it are still "
+            "being computed. The judge starts every step from the weights that were there."
+        )
     return " ".join(words)
+
+
+NO_GRADIENT = 0.01
+"""Further off than so much, a step is not the gradient."""
 
 
 def origin(found: Found) -> str:
@@ -258,11 +275,22 @@ def picture_of_steps(found: Found) -> Iterator[Picture]:
 
 
 def picture_of_layers(found: Found) -> Iterator[Picture]:
-    """Yield stored against batch variance by layer, a picture per scene, for the first version."""
-    for scene, told in found.story.scenes.items():
-        run = found.of(scene)[0]
-        rows = [(f"{name}, N = {layer['count']:,}", layer["low"], layer["high"]) for name, layer in run["layers"].items()]
-        yield ranges(f"{run['title']}, {told['says']}: stored variance / batch variance, all channels", rows)
+    """Yield how far the stored variance is from the batch's, by layer and scene, and what the estimator alone makes."""
+    for environment in dict.fromkeys((found.runs[0]["environment"], found.runs[-1]["environment"])):
+        runs = {scene: found(scene, environment) for scene, told in found.story.scenes.items() if "only in" not in told}
+        layers = next(iter(runs.values()))["layers"]
+        series = {
+            str(found.story.scenes[scene]["says"]): (kind, [run["layers"][name]["variance"] for name in layers])
+            for (scene, run), kind in zip(runs.items(), ("dots", "first", "line"), strict=False)
+        }
+        names = [name for name in estimators(layers) if name != "population"]
+        if names:
+            counts = np.array([layer["count"] for layer in layers.values()], np.float64)
+            factors = FACTORS[names[0]](counts, found.story.module.EPSILON) - 1
+            series[f"{SYMBOLS[names[0]]} in the place of v"] = ("closed", factors.tolist())
+        rows = [f"{name}, N = {layer['count']:,}" for name, layer in layers.items()]
+        title = f"{next(iter(runs.values()))['title']}: how far the stored variance is from the batch's, by layer"
+        yield dots(title, "|stored/batch's − 1|, worst channel", rows, series)
 
 
 def picture_of_losses(found: Found) -> Iterator[Picture]:

@@ -1,4 +1,4 @@
-"""The pictures of the stories: lines over steps, bars of losses, ranges by layer; a template makes them SVG."""
+"""The pictures of the stories: lines over steps, bars of losses, marks by layer; a template makes them SVG."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,10 +44,10 @@ class Scale:
 
     def __init__(self, low: float, high: float, length: float, *, log: bool) -> None:
         self.log, self.length = log, length
+        self.low, self.high = low, high
         if log:
-            self.low, self.high = floor(log10(low)), max(ceil(log10(high)), floor(log10(low)) + 1)
-        else:
-            self.low, self.high = low, high
+            self.low = float(floor(log10(low)))
+            self.high = max(float(ceil(log10(high))), self.low + 1)
 
     def __call__(self, value: float) -> float:
         """Return the place of a number."""
@@ -58,12 +58,14 @@ class Scale:
         """Return places and their words."""
         if self.log:
             return [(self(10.0**power), f"{10.0**power:g}") for power in range(int(self.low), int(self.high) + 1)]
-        step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3) if s * 6 >= self.high - self.low)
+        step = nice((self.high - self.low) / 6, (1, 2, 5, 10))
         count = int((self.high - self.low) / step + 1e-9)
         return [(self(self.low + n * step), f"{self.low + n * step:g}") for n in range(count + 1)]
 
 
-def lines(title: str, steps: Sequence[float], series: Mapping[str, tuple[str, Sequence[float]]], *, log: bool) -> Picture:
+def lines(
+    title: str, steps: Sequence[float], series: Mapping[str, tuple[str, Sequence[float]]], *, log: bool
+) -> Picture:
     """Return a picture of numbers over steps; the steps are logarithmic.
 
     series: by name their kind (`line`, `closed`, `dots`) and their numbers; log: whether the numbers' axis is.
@@ -87,7 +89,9 @@ def lines(title: str, steps: Sequence[float], series: Mapping[str, tuple[str, Se
             shapes.append(Shape(kind, "M" + "L".join(f"{x} {y}" for x, y in points)))
     last = ", ".join(f"{name} {values[0]:.3g} to {values[-1]:.3g}" for name, (_, values) in series.items())
     key = tuple((kind, name) for name, (kind, _) in series.items())
-    return Picture(title, f"From step {steps[0]:g} to {steps[-1]:g}: {last}.", WIDTH, HEIGHT, tuple(shapes), tuple(texts), key)
+    return Picture(
+        title, f"From step {steps[0]:g} to {steps[-1]:g}: {last}.", WIDTH, HEIGHT, tuple(shapes), tuple(texts), key
+    )
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, float]], names: tuple[str, str]) -> Picture:
@@ -114,26 +118,42 @@ LABEL = 190
 """How much of the width the labels of rows have."""
 
 
-def ranges(title: str, rows: Sequence[tuple[str, float, float]]) -> Picture:
-    """Return a picture of a range per row on a logarithmic axis, with a line at 1."""
-    low, high = min(a for _, a, _ in rows), max(b for _, _, b in rows)
-    across = Scale(min(low, 0.9), max(high, 1.1), WIDTH - LABEL, log=True)
+def dots(title: str, along: str, rows: Sequence[str], series: Mapping[str, tuple[str, Sequence[float]]]) -> Picture:
+    """Return a picture of several numbers per row on a logarithmic axis, a mark for each series.
+
+    along: what the numbers are; series: by name their kind (`line`, `dots`, `first`, `closed`) and a number per row.
+    """
+    every = [value for _, values in series.values() for value in values if value > 0]
+    across = Scale(min(every), max(every), WIDTH - LABEL, log=True)
     height = len(rows) * ROW
-    shapes = [Shape("limit", f"M{LABEL + across(1.0)} 0V{height}")]
-    texts = []
+    shapes, texts = [], [Text(WIDTH, height + 30, along, "end")]
     for place, words in across.ticks():
         shapes.append(Shape("grid", f"M{LABEL + place} 0V{height}"))
         texts.append(Text(LABEL + place, height + 15, words, "middle"))
-    for number, (label, a, b) in enumerate(rows):
-        y = number * ROW + ROW / 2
-        texts.append(Text(LABEL - 8, y + 4, label, "end"))
-        left, right = LABEL + across(a), LABEL + across(b)
-        shapes.append(Shape("first", f"M{left - 2} {y - 4}H{right + 2}V{y + 4}H{left - 2}z"))
-    told = "; ".join(f"{label}: {a:.3g} to {b:.3g}" for label, a, b in rows) + "."
-    return Picture(title, told, WIDTH, height, tuple(shapes), tuple(texts), (("first", "stored variance / batch's"),))
+    for number, label in enumerate(rows):
+        middle = number * ROW + ROW / 2
+        texts.append(Text(LABEL - 8, middle + 4, label, "end"))
+        for kind, values in series.values():
+            x = LABEL + across(values[number])
+            shapes.append(Shape(kind, MARKS[kind].format(x=x, y=middle, left=x - 4, top=middle - 4)))
+    told = "; ".join(
+        f"{label}: " + ", ".join(f"{name} {values[number]:.2g}" for name, (_, values) in series.items())
+        for number, label in enumerate(rows)
+    )
+    key = tuple((kind, name) for name, (kind, _) in series.items())
+    return Picture(title, f"{told}.", WIDTH, height, tuple(shapes), tuple(texts), key)
 
 
-def nice(value: float) -> float:
-    """Return a number at which an axis may end: the next of 1, 1.5, 2, 3, 5 times a power of ten."""
+MARKS = {
+    "line": "M{x} {top}v8",
+    "closed": "M{x} {top}v8",
+    "dots": "M{left} {y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0",
+    "first": "M{left} {top}h8v8h-8z",
+}
+"""What marks a number, by kind."""
+
+
+def nice(value: float, factors: Sequence[float] = (1, 1.5, 2, 3, 5, 7, 10)) -> float:
+    """Return a number at which an axis may end: the next of the factors times a power of ten."""
     power = 10.0 ** floor(log10(value))
-    return next(power * factor for factor in (1, 1.5, 2, 3, 5, 10) if power * factor >= value)
+    return next(power * factor for factor in factors if power * factor >= value * (1 - 1e-9))

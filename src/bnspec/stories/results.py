@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from bnspec.provenance import provenance
-from bnspec.results import ResultsError
+from bnspec.results import ResultsError, one_line
 
 FORMAT = 1
 KEPT = ("suite", "revision", "date", "os", "cpu", "cores")
 """What of a run's provenance is kept."""
+NEEDED = {"environment", "title", "provenance"}
+"""What every run has, whether it gave something or not."""
 
 
 def write(path: Path, story: str, runs: Sequence[Mapping[str, Any]]) -> None:
@@ -34,6 +36,26 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(content.get("story"), str):
         raise ResultsError(f"{path}: no results of a story; expected what tools/stories.py writes, format {FORMAT}")
     runs = content.get("runs")
-    if not isinstance(runs, list) or not all(isinstance(run, dict) and {"environment", "title"} <= set(run) for run in runs):
+    if not isinstance(runs, list) or not all(
+        isinstance(run, dict) and {"environment", "title"} <= set(run) for run in runs
+    ):
         raise ResultsError(f"{path}: its runs are not those of a story; run uv run python tools/stories.py run")
     return content
+
+
+def in_folder(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the runs of the stories with results in a folder, by name. Raises ResultsError for a file that is none."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        content = clean(read(path))
+        found[str(content["story"])] = content["runs"]
+    return found
+
+
+def clean(value: Any) -> Any:
+    """Return results with control characters of their strings replaced."""
+    if isinstance(value, dict):
+        return {clean(name): clean(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    return one_line(value) if isinstance(value, str) else value

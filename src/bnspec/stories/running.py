@@ -2,14 +2,14 @@
 
 import importlib.util
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from bnspec.calls import Caller, CallFailed
-from bnspec.environments import Environment, EnvironmentProblem, find, make
+from bnspec.environments import Environment, EnvironmentProblem, make
 from bnspec.paths import suite_folder
 from bnspec.spec import SuiteError
 from bnspec.stories.data import images
@@ -53,12 +53,12 @@ class Story:
 
     def scenes_in(self, environment: Environment) -> list[str]:
         """Return the scenes that there are in an environment, by name."""
-        kind = "torch" if api_of(environment) == "torch" else "keras"
+        kind = {"keras": "keras", "tensorflow": "keras", "torch": "torch"}.get("".join(environment.families[:1]))
         return [
-            name
-            for name, scene in self.scenes.items()
+            name for name, scene in self.scenes.items()
             if kind in scene and environment.name not in scene.get("not in", ())
-        ]
+            and environment.name in scene.get("only in", (environment.name,))
+        ]  # fmt: skip
 
     def setting(self, scene: str) -> Setting:
         """Return what the reference needs to know of a scene."""
@@ -94,22 +94,27 @@ def title(environment: Environment) -> str:
     return f"{name} {version[first]}{on}"
 
 
-def run_in(story: Story, name: str, tell: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Run every scene of a story in one environment; return the results of each, or why there are none."""
-    environment = find(name)
-    head = {"environment": name, "title": title(environment)}
+def run_in(
+    story: Story, environment: Environment, *, python: Path | None = None, scenes: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """Run scenes of a story in one environment; return the results of each, or why there are none.
+
+    python: an interpreter that has the environment, where it is not to be made; scenes: all where none are named.
+    """
+    head = {"environment": environment.name, "title": title(environment)}
+    wanted = story.scenes_in(environment) if scenes is None else scenes
+    began = time.perf_counter()
     try:
-        make(environment)
+        if python is None:
+            make(environment)
+            began = time.perf_counter()
         target = choose(environment, None, "cpu")
-        began = time.perf_counter()
-        with Caller(environment.interpreter, CALL, target.environ) as caller:
+        with Caller(python or environment.interpreter, CALL, target.environ) as caller:
             ready = caller.ready()
-            head["python"], head["packages"] = ready["python"], ready["packages"]
-            found = [
-                dict(head, **run_scene(story, scene, environment, caller)) for scene in story.scenes_in(environment)
-            ]
+            head.update(python=ready["python"], packages=ready["packages"])
+            found = [{**head, **run_scene(story, scene, environment, caller)} for scene in wanted]
     except (EnvironmentProblem, CallFailed) as problem:
-        return [dict(head, failed=str(problem))]
+        return [{**head, "failed": str(problem)}]
     for one in found:
         one["environment seconds"] = round(time.perf_counter() - began, 1)
     return found

@@ -1,6 +1,6 @@
 """Words for what a story shows: by what was normalised, what was stored, how far losses are apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 SYMBOLS = {
@@ -32,18 +32,23 @@ def normalises(layers: Layers) -> str:
 
 def stores(layers: Layers) -> str:
     """Return what the layers stored."""
-    moving = [set(layer["estimator"]) for layer in layers.values() if layer["estimator"]]
-    common = set.intersection(*moving) if moving else set()
+    common = estimators(layers)
     return grouped({name: stored(layer, common) for name, layer in layers.items()})
 
 
-def stored(layer: Mapping[str, Any], common: set[str]) -> str:
+def estimators(layers: Layers) -> list[str]:
+    """Return the estimators of the variance that explain every layer that stores anything."""
+    moving = [set(layer["estimator"]) for layer in layers.values() if layer["estimator"]]
+    return [name for name in SYMBOLS if moving and name in set.intersection(*moving)]
+
+
+def stored(layer: Mapping[str, Any], common: list[str]) -> str:
     """Return what one layer stored; common: the estimators that explain every layer that stores."""
     if layer["averaging"] == ["none"]:
         return "nothing"
     if not layer["estimator"]:
         return f"no rule explains it (closest: {layer['ratio']:.2g} allowances)"
-    fitting = [name for name in SYMBOLS if name in (common or set(layer["estimator"]))]
+    fitting = [name for name in SYMBOLS if name in (common or layer["estimator"])]
     average = "" if "exponential" in layer["averaging"] else "debiased, "
     return average + " or ".join(SYMBOLS[name] for name in fitting)
 
@@ -61,8 +66,3 @@ def share(value: float | None) -> str:
 def difference(value: float) -> str:
     """Return a difference of losses in two digits, signed."""
     return f"{value:+.2g}".replace("-", "−")
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names as a sentence lists them."""
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

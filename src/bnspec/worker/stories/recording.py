@@ -16,7 +16,7 @@ TORCH_NORM = dict(TORCH, weight="scale", bias="offset")
 
 
 def import_keras(name):
-    """Return the namespace `keras` or `tf.keras`, with nothing left of a story before: its learning phase would stay."""
+    """Return the namespace `keras` or `tf.keras`, fresh: the learning phase of a story before would stay."""
     keras = importlib.import_module("tensorflow").keras if name == "tf.keras" else importlib.import_module(name)
     keras.backend.clear_session()
     return keras
@@ -76,11 +76,11 @@ def keras_recorder(keras):
     return Recorder()
 
 
-def keras_fit(keras, model, x, labels, epochs, start, rate, validation=None, settle=False):
+def keras_fit(keras, model, x, labels, epochs, start, rate, validation=None, settle=None):
     """Start from given weights, fit with one batch an epoch and evaluate; return the record.
 
-    validation: images and labels that fit evaluates after every epoch; settle: whether one more epoch follows whose
-    rate is 0, so that the stored statistics are those of the weights that remain.
+    validation: images and labels that fit evaluates after every epoch; settle: called with the
+    model, images and targets after fit, returns the history of one more epoch.
     """
     model.compile(keras.optimizers.SGD(rate), cross_entropy(keras), metrics=["accuracy"])
     if not keras_layers(model):
@@ -92,14 +92,13 @@ def keras_fit(keras, model, x, labels, epochs, start, rate, validation=None, set
         x, one_hot(labels), batch_size=every, epochs=epochs, shuffle=False, verbose=0, callbacks=[recorder], **options
     ).history
     if settle:
-        model.compile(keras.optimizers.SGD(0.0), cross_entropy(keras), metrics=["accuracy"])
-        more = model.fit(x, one_hot(labels), batch_size=every, verbose=0).history
+        more = settle(model, x, one_hot(labels)).history
         history = {name: values + more[name] for name, values in history.items()}
         recorder.kept.append(keras_weights(model))
     accuracy = "accuracy" if "accuracy" in history else "acc"
     loss, share = model.evaluate(x, one_hot(labels), batch_size=every, verbose=0)
     record = {"weights": recorder.kept, "fit": {"loss": history["loss"], "accuracy": history[accuracy]}}
-    record["evaluate"], record["after"] = {"loss": loss, "accuracy": share}, keras_weights(model)
+    record.update(evaluate={"loss": loss, "accuracy": share}, after=keras_weights(model), rate=rate)
     if validation is not None:
         record["validation"] = {"loss": history["val_loss"], "accuracy": history["val_" + accuracy]}
     return plain(record)
@@ -150,7 +149,8 @@ def channels_first(torch, x):
 def torch_fit(torch, model, x, labels, steps, start, rate, settle=False, say=("train", "eval")):
     """Start from given weights, train with all images in every step, as everybody's loop does, then evaluate.
 
-    settle: as in keras_fit; say: which mode the user says before training, and before evaluation, None for neither.
+    settle: whether one more step follows that changes no weight; say: which mode the user says before training, and
+    before evaluation, None for neither.
     """
     set_torch_weights(torch, model, start)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -175,7 +175,7 @@ def torch_fit(torch, model, x, labels, steps, start, rate, settle=False, say=("t
         logits = model(images)
     loss = torch.nn.functional.cross_entropy(logits, targets).item()
     record = {"weights": kept, "fit": {"loss": losses, "accuracy": accuracies}, "after": torch_weights(model)}
-    return dict(record, evaluate={"loss": loss, "accuracy": right(logits.numpy(), labels)})
+    return dict(record, rate=rate, evaluate={"loss": loss, "accuracy": right(logits.numpy(), labels)})
 
 
 def keras_loop(keras, model, x, labels, steps, start, rate, training=None):
@@ -201,7 +201,9 @@ def keras_loop(keras, model, x, labels, steps, start, rate, training=None):
         accuracies.append(right(logits.numpy(), labels))
     logits = model(images) if training is None else model(images, training=False)
     record = {"weights": kept, "fit": {"loss": losses, "accuracy": accuracies}, "after": keras_weights(model)}
-    return dict(record, evaluate={"loss": float(loss_of(targets, logits)), "accuracy": right(logits.numpy(), labels)})
+    return dict(
+        record, rate=rate, evaluate={"loss": float(loss_of(targets, logits)), "accuracy": right(logits.numpy(), labels)}
+    )
 
 
 def right(logits, labels):
