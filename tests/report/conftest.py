@@ -1,7 +1,7 @@
 """A results file as a run would write it, made up: five targets, a hundred questions, every verdict."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -15,6 +15,7 @@ from bnspec.report import build
 from bnspec.results import Results, TargetResults, Writer
 from bnspec.results import read as read_results
 from bnspec.spec import AXES, CLAUSES
+from bnspec.stories.page import Page as Story
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -285,11 +286,12 @@ def open_page(
         results: Results | None = None,
         file: Path | None = None,
         scripts: bool = True,
+        stories: Sequence[Story] = (),
         **options: object,
     ) -> "Page":
         if file is None:
             file = tmp_path / "report.html"
-            file.write_text(build([results or sample()], cases), "utf-8")
+            file.write_text(build([results or sample()], cases, stories=stories), "utf-8")
         context = browser.new_context(
             java_script_enabled=scripts, **{"viewport": {"width": 1400, "height": 900}, **options}
         )

@@ -38,8 +38,8 @@ def story_pages(folder: Path) -> "list[Page]":
         raise CannotDo(f"--stories {folder}: no results of a story there; those of the project are in reports/stories")
     try:
         return [page(story, found[story.name]) for story in load_stories() if story.name in found]
-    except LookupError as missing:
-        raise CannotDo(f"--stories {folder}: {missing.args[0]}") from None
+    except (LookupError, TypeError, ValueError, AttributeError) as fault:
+        raise CannotDo(f"--stories {folder}: {fault.args[0] if fault.args else fault}") from None
 
 
 @click.command("show")

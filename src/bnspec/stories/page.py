@@ -71,9 +71,8 @@ class Found:
         for run in self.runs:
             if run.get("scene") == scene and run["environment"] == environment and "failed" not in run:
                 return run
-        raise LookupError(
-            f"{self.story.name}: no run of scene {scene} in {environment}; run tools/stories.py run {self.story.name}"
-        )
+        again = f"uv run python tools/stories.py run {self.story.name} {environment}"
+        raise LookupError(f"{self.story.name}: no result of scene {scene} in {environment}; run: {again}")
 
     def of(self, scene: str) -> list[Run]:
         """Return the runs of a scene, in the order of the environments."""
