@@ -69,28 +69,28 @@ def loop(x, labels, start, keep, settled=False):
 
 
 def cause(found):
-    zero = found("zero", "py36-keras-2.2.4-tensorflow-1.12.0")
-    settled = found("cure", "py36-keras-2.2.4-tensorflow-1.12.0")
+    zero = found("zero", OLD[1])
+    settled = found("cure", OLD[1])
     twin = found("zero", "py37-torch-1.3.1")
     parts = {part["what"]: part["loss"] for part in zero["parts"]}
     step = parts["the weights after that step"] - zero["loss"]
     rest = settled["evaluate"]["loss"] - settled["loss"]
+    off = max(found(scene, name)["gradient"] for scene in ("asked", "zero") for name in OLD)
     return (
-        "fit reports the loss before the step's update, evaluate measures the weights after it, so that of the "
-        "difference of {:+.3f} at momentum 0 the step itself is {:+.3f}; and what is stored are the statistics of the "
-        "weights before the step, with the variance v·N/(N−1)·N/(N−1−ε) where training divides by N, which is {:+.4f} "
-        "where nothing else is left. PyTorch does the same, {:.4f} in its last step and {:.4f} evaluated; that the twin "
-        "trains otherwise has another reason: in TensorFlow 1 the step is not the gradient, up to {:.0f} % off in an "
+        "fit reports the loss before the step's update, evaluate measures the weights after it: of the difference of "
+        "{:+.3f} at momentum 0 the step itself is {:+.3f}; and what is stored are the statistics of the weights before "
+        "the step, with the variance v·N/(N−1)·N/(N−1−ε) where training divides by N, which is {:+.4f} where nothing "
+        "else is left. PyTorch does the same, {:.4f} in its last step and {:.4f} evaluated; that the twin trains "
+        "otherwise has another reason: in TensorFlow 1 a step of SGD is not the gradient, up to {:.0f} % off in an "
         "array, because a variable is updated while gradients that need it are still being computed."
     ).format(
-        zero["evaluate"]["loss"] - zero["loss"], step, rest, twin["loss"], twin["evaluate"]["loss"],
-        100 * zero["gradient"],
-    )  # fmt: skip
+        zero["evaluate"]["loss"] - zero["loss"], step, rest, twin["loss"], twin["evaluate"]["loss"], 100 * off
+    ).replace("-", "−")  # fmt: skip
 
 
 def instead(found):
-    settled = found("cure", "py36-keras-2.2.4-tensorflow-1.12.0")
-    resource, twin = found("resource", "py36-keras-2.2.4-tensorflow-1.12.0"), found("zero", "py37-torch-1.3.1")
+    settled = found("cure", OLD[1])
+    resource, twin = found("resource", OLD[1]), found("zero", "py37-torch-1.3.1")
     small = settled["layers"]["b6"]
     return (
         "Do not compare what fit printed with what evaluate says: compare the weights that you keep in both modes. "

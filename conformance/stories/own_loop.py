@@ -41,7 +41,7 @@ SCENES = {
         for mode in MODES for trainable in (True, False)
     },
 }  # fmt: skip
-PICTURE, ASKED, CURES = "losses", "loop", ()
+PICTURE, ASKED, CURES = "modes", "loop", ()
 
 
 def loop(api, x, labels, start, keep, training, trainable):
@@ -83,10 +83,10 @@ def cause(found):
     frozen = found("module-train(), then eval()-frozen", "py312-torch-2.15.0")
     return (
         "In TensorFlow `training=` in the call decides, and what is not said is inference: a loop that forgets it "
-        "never normalises and stores nothing, loss {:.2f} instead of {:.2f} after {} steps; frozen layers are in inference "
-        "mode whatever is said. In PyTorch `train()` and `eval()` decide, a module begins in training mode, and "
-        "`requires_grad` decides nothing but the gradients: frozen layers still {}, and evaluation without `eval()` "
-        "normalises with the batch{}."
+        "never normalises and stores nothing, loss {:.2f} instead of {:.2f} after {} steps; frozen layers are in "
+        "inference mode whatever is said. In PyTorch `train()` and `eval()` decide, a module begins in training mode, "
+        "and `requires_grad` decides nothing but the gradients: frozen layers still {}, and evaluation without "
+        "`eval()` normalises with the batch{}."
     ).format(
         forgotten["loss"], said["loss"], said["steps"],
         "normalise with the batch and store" if frozen["layers"]["b1"]["averaging"] != ["none"] else "stand still",

@@ -49,10 +49,34 @@ def test_statistics_that_no_rule_explains_have_none(setting, record):
     assert layers["b2"]["ratio"] > 1
 
 
-def test_a_loss_that_no_modes_explain_is_out_of_bounds(setting, record):
+@pytest.mark.parametrize("off", [2e-5, 1e-3])
+def test_a_loss_that_no_modes_explain_is_out_of_bounds(setting, record, off):
     given = record(setting, BATCH)
-    given["fit"]["loss"] = [loss + 1e-3 for loss in given["fit"]["loss"]]
-    assert Judged(given, setting).told()["ratio"] > 10
+    given["fit"]["loss"] = [loss + off for loss in given["fit"]["loss"]]
+    assert Judged(given, setting).told()["ratio"] > 1
+
+
+def test_sums_of_one_value_after_the_other_are_told_and_have_their_own_allowance(setting, record):
+    given = record(setting, BATCH)
+    judged = Judged(given, setting)
+    for step, weights in enumerate(given["weights"][1:]):
+        batch = judged.run(given["weights"][step], BATCH).inputs["b1"].batch
+        exact = 0.9 * given["weights"][step]["b1"]["variance"] + 0.1 * batch.variance * (1 + 3e-5)
+        weights["b1"]["variance"] = exact.astype(np.float32)
+    layers = Judged(given, setting).told()["layers"]
+    assert (layers["b1"]["accumulation"], layers["b2"]["accumulation"]) == ("sequential", "wide")
+    assert layers["b1"]["averaging"] == ["exponential"]
+
+
+def test_the_step_counts_that_tells_modes_apart(setting, record):
+    given = record(setting, BATCH)
+    exact = Judged(given, setting).run(given["weights"][0], BATCH)
+    for name, entered in exact.inputs.items():
+        given["weights"][0][name].update(mean=entered.batch.mean, variance=entered.batch.variance)
+    judged = Judged(given, setting)
+    assert judged.identify(0).open == {"b1", "b2"}
+    assert not judged.identified.open
+    assert judged.identified.closest == BATCH
 
 
 def test_modes_that_give_the_same_loss_are_undecided(setting, record):

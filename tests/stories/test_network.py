@@ -89,3 +89,8 @@ def test_concatenation_adds_channels():
 def test_cross_entropy_of_equal_logits_is_that_of_guessing():
     assert cross_entropy(np.zeros((4, 3)), np.array([0, 1, 2, 0])) == pytest.approx(np.log(3))
     assert cross_entropy(np.array([[1000.0, 0.0]]), np.array([0])) == 0
+
+
+def test_a_dense_layer_adds_its_bias():
+    own = {"kernel": np.arange(6.0).reshape(3, 2), "bias": np.array([1.0, -1.0])}
+    assert logits("mean, dense d 2", {"d": own}) == pytest.approx(X.mean((1, 2)) @ own["kernel"] + own["bias"])

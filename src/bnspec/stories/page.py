@@ -161,10 +161,10 @@ def layer_tables(found: Found) -> Iterator[Table]:
 
 def mode_tables(found: Found) -> Iterator[Table]:
     """Yield the table of modes: what was said, and what it did, a column per version."""
-    for kind, title in (("keras", "TensorFlow"), ("torch", "PyTorch")):
+    for kind, title in MODE_TITLES.items():
         scenes = {name: scene for name, scene in found.story.scenes.items() if kind in scene}
         titles = list(dict.fromkeys(run["title"] for name in scenes for run in found.of(name)))
-        for what, cell in (("what each does", does), ("loss at the last step, then evaluated", becomes)):
+        for what, cell in MODE_CELLS:
             rows = []
             for name, scene in scenes.items():
                 by = {run["title"]: cell(run) for run in found.of(name)}
@@ -172,6 +172,10 @@ def mode_tables(found: Found) -> Iterator[Table]:
                 frozen = "trainable" if said["trainable"] else "frozen"
                 rows.append((said["trainer"], said["said"], frozen, *(by.get(one, "–") for one in titles)))
             yield Table(f"{title}: {what}", ("trainer", "said", "the layers are", *titles), tuple(rows))
+
+
+MODE_TITLES = {"keras": "TensorFlow", "torch": "PyTorch"}
+"""What a table of modes is about, by the kind of scene."""
 
 
 def does(run: Run) -> str:
@@ -189,6 +193,13 @@ def becomes(run: Run) -> str:
     by = "" if evaluate["mode"] == "stored" else f" by {evaluate['mode']}"
     moved = ", and moves" if evaluate["moved"] else ""
     return f"{number(run['loss'])} → {number(evaluate['loss'])}{by}{moved}"
+
+
+MODE_CELLS: tuple[tuple[str, Callable[[Run], str]], ...] = (
+    ("what normalises in training; do the stored statistics move; do scale and offset learn", does),
+    ("loss of the last step → loss of evaluation", becomes),
+)
+"""What the cells of the tables of modes hold."""
 
 
 def not_run(found: Found) -> Iterator[Table]:
@@ -210,7 +221,7 @@ def checked(found: Found) -> str:
     sequential = sum(layer["accumulation"] == "sequential" for layer in layers)
     words = [
         f"{len(runs)} runs were judged at {steps} steps: the loss that the reference computes from the recorded "
-        f"weights is off by at most {worst:.2g} of what float32 allows, and any other choice of modes by {margin:.2g} "
+        f"weights is off by at most {worst:.2g} of what float32 allows, and any other choice of modes by {margin:,.0f} "
         f"or more.",
         f"What {len(layers)} layers stored is explained for all but {unexplained}; the mode of {open_modes} is "
         f"undecided.",
@@ -300,8 +311,22 @@ def picture_of_losses(found: Found) -> Iterator[Picture]:
             yield bars(f"Loss on the same images, {told['says']}", rows, ("fit", "evaluate"))
 
 
+def picture_of_modes(found: Found) -> Iterator[Picture]:
+    """Yield the loss in training and in inference mode of everything that can be said, for the newest version."""
+    for kind, title in MODE_TITLES.items():
+        scenes = {name: scene["cell"] for name, scene in found.story.scenes.items() if kind in scene}
+        newest = found.of(next(iter(scenes)))[-1]
+        rows = []
+        for name, cell in scenes.items():
+            run = found(name, newest["environment"])
+            label = f"{cell['trainer']}, {cell['said']}, {'trainable' if cell['trainable'] else 'frozen'}"
+            rows.append((label, run["loss"], run["evaluate"]["loss"]))
+        yield bars(f"{title}, {newest['title']}: loss of the last step, and evaluated", rows, ("training", "evaluated"))
+
+
 PICTURES: Mapping[str, Callable[[Found], Iterator[Picture]]] = {
     "steps": picture_of_steps,
     "layers": picture_of_layers,
     "losses": picture_of_losses,
+    "modes": picture_of_modes,
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
-WIDTH, HEIGHT = 520, 210
+WIDTH, HEIGHT = 560, 210
 ROW = 17
 
 
@@ -114,7 +114,7 @@ def bars(title: str, rows: Sequence[tuple[str, float, float]], names: tuple[str,
     return Picture(title, told, WIDTH, height, tuple(shapes), tuple(texts), key)
 
 
-LABEL = 190
+LABEL = 215
 """How much of the width the labels of rows have."""
 
 

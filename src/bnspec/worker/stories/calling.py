@@ -1,4 +1,4 @@
-"""The one function that the host calls for a story: it calls a function of the story's module."""
+"""What is called for a story: a function of its module, for the record that it makes or the model that it leaves."""
 
 import functools
 
@@ -6,8 +6,15 @@ from bnspec.worker.calls import load
 
 
 def call(file, function, options):
-    """Return what a function of a story's file returns for some options."""
-    return loaded(file, function)(**options)
+    """Return the record that a function of a story's file makes with some options."""
+    _, record = loaded(file, function)(**options)
+    return record
+
+
+def trained(file, function, options):
+    """Return the model that a function of a story's file leaves."""
+    model, _ = loaded(file, function)(**options)
+    return model
 
 
 @functools.lru_cache(maxsize=None)

@@ -77,7 +77,7 @@ def keras_recorder(keras):
 
 
 def keras_fit(keras, model, x, labels, epochs, start, rate, validation=None, settle=None):
-    """Start from given weights, fit with one batch an epoch and evaluate; return the record.
+    """Start from given weights, fit with one batch an epoch and evaluate; return the model and the record.
 
     validation: images and labels that fit evaluates after every epoch; settle: called with the
     model, images and targets after fit, returns the history of one more epoch.
@@ -101,7 +101,7 @@ def keras_fit(keras, model, x, labels, epochs, start, rate, validation=None, set
     record.update(evaluate={"loss": loss, "accuracy": share}, after=keras_weights(model), rate=rate)
     if validation is not None:
         record["validation"] = {"loss": history["val_loss"], "accuracy": history["val_" + accuracy]}
-    return plain(record)
+    return model, plain(record)
 
 
 def plain(value):
@@ -147,7 +147,7 @@ def channels_first(torch, x):
 
 
 def torch_fit(torch, model, x, labels, steps, start, rate, settle=False, say=("train", "eval")):
-    """Start from given weights, train with all images in every step, as everybody's loop does, then evaluate.
+    """Start from given weights, train with all images in every step, as everybody's does, and evaluate; return as keras_fit.
 
     settle: whether one more step follows that changes no weight; say: which mode the user says before training, and
     before evaluation, None for neither.
@@ -175,11 +175,12 @@ def torch_fit(torch, model, x, labels, steps, start, rate, settle=False, say=("t
         logits = model(images)
     loss = torch.nn.functional.cross_entropy(logits, targets).item()
     record = {"weights": kept, "fit": {"loss": losses, "accuracy": accuracies}, "after": torch_weights(model)}
-    return dict(record, rate=rate, evaluate={"loss": loss, "accuracy": right(logits.numpy(), labels)})
+    record.update(rate=rate, evaluate={"loss": loss, "accuracy": right(logits.numpy(), labels)})
+    return model, record
 
 
 def keras_loop(keras, model, x, labels, steps, start, rate, training=None):
-    """Start from given weights and train in a loop of the user's own, on TensorFlow; then evaluate.
+    """Start from given weights and train in a loop of the user's own, on TensorFlow; return as keras_fit.
 
     training: what the model is told in the loop, None for nothing; where it is told something, it is told `False` when
     it is evaluated.
@@ -201,9 +202,9 @@ def keras_loop(keras, model, x, labels, steps, start, rate, training=None):
         accuracies.append(right(logits.numpy(), labels))
     logits = model(images) if training is None else model(images, training=False)
     record = {"weights": kept, "fit": {"loss": losses, "accuracy": accuracies}, "after": keras_weights(model)}
-    return dict(
-        record, rate=rate, evaluate={"loss": float(loss_of(targets, logits)), "accuracy": right(logits.numpy(), labels)}
-    )
+    share = right(logits.numpy(), labels)
+    record.update(rate=rate, evaluate={"loss": float(loss_of(targets, logits)), "accuracy": share})
+    return model, record
 
 
 def right(logits, labels):
