@@ -147,7 +147,7 @@ def channels_first(torch, x):
 
 
 def torch_fit(torch, model, x, labels, steps, start, rate, settle=False, say=("train", "eval")):
-    """Start from given weights, train with all images in every step, as everybody's does, and evaluate; return as keras_fit.
+    """Start from given weights, train with all images in every step, as everybody does, evaluate; return as keras_fit.
 
     settle: whether one more step follows that changes no weight; say: which mode the user says before training, and
     before evaluation, None for neither.
