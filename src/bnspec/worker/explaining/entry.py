@@ -1,5 +1,6 @@
 """The function that `bnspec explain` calls in an environment."""
 
+import platform
 import sys
 import time
 from typing import Any, Dict
@@ -26,7 +27,7 @@ def explain(path: str, shown: str, x: Any, y: Any = None) -> Dict[str, Any]:
     recorder = Recorder(path.rpartition(":")[0])
     found = measure(model, np.array(x), None if y is None else np.array(y), recorder)
     found["seconds"] = dict(found["seconds"], load=seconds, measuring=recorder.seconds)
-    return dict(found, numpy=np.__version__)
+    return dict(found, python=platform.python_version())
 
 
 def made(path: str, shown: str) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from bnspec.worker.adapters.keras_shared import NAMES
 from bnspec.worker.explaining.jax_values import finish, traced, wait
 from bnspec.worker.explaining.recording import Recorder, digests, flat, outputs, timed
-from bnspec.worker.explaining.telling import CannotExplain, compared, layers_of, named, refused, told
+from bnspec.worker.explaining.telling import CannotExplain, compared, layers_of, named, outside, refused, told
 
 NEEDED = ("moving_mean", "moving_variance", "momentum", "epsilon", "axis")
 """What makes a layer batch normalization: Keras' own has it, and so have those that readers write like it."""
@@ -38,7 +38,7 @@ def measure(model: Any, x: Any, y: Any, recorder: Recorder) -> Dict[str, Any]:
 
     def met(layer: Any) -> None:
         if id(layer) not in described:
-            described[id(layer)] = description(layer, "layer outside the model")
+            described[id(layer)] = description(layer, outside(layer))
             known.append(layer)
 
     before = values(variables(model))
@@ -106,7 +106,9 @@ def run_eagerly(model: Any) -> None:
 
 def layers_in(model: Any) -> List[Any]:
     """Return the layers of batch normalization, in the model's order."""
-    every = list({id(layer): layer for layer in below(model)}.values())
+    # 2.0 to 2.2 have no such method.
+    every = list(getattr(model, "_flatten_layers", lambda: below(model))())
+    every = list({id(layer): layer for layer in every}.values())
     return [layer for layer in every if all(hasattr(layer, name) for name in NEEDED) or is_layer(layer)]
 
 

@@ -12,7 +12,7 @@ from bnspec.worker.adapters.flax_nnx_releases import assign, numbers, there
 from bnspec.worker.explaining.jax_values import finish, wait
 from bnspec.worker.explaining.modes import told_mode
 from bnspec.worker.explaining.recording import Recorder, digests, flat, outputs, timed
-from bnspec.worker.explaining.telling import CannotExplain, compared, layers_of, named, refused
+from bnspec.worker.explaining.telling import CannotExplain, compared, layers_of, named, outside, refused
 
 STATE = {"mean": "mean", "variance": "var", "scale": "scale", "offset": "bias"}
 SWITCHES = ("use_running_average", "deterministic")
@@ -35,7 +35,7 @@ def measure(model: Any, x: Any, y: Any, recorder: Recorder) -> Dict[str, Any]:
 
     def met(layer: Any) -> None:
         if id(layer) not in described:
-            described[id(layer)] = dict(description(layer, "layer outside the model"), reached=[False, False])
+            described[id(layer)] = dict(description(layer, outside(layer)), reached=[False, False])
             known.append(("", layer))
             switches.append((layer, "use_running_average", layer.use_running_average))
             own = [value for value in vars(layer).values() if isinstance(value, nnx.Variable)]

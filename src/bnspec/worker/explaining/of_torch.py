@@ -10,7 +10,7 @@ from torch.nn.modules import batchnorm
 
 from bnspec.worker.adapters.torch_layers import STATE
 from bnspec.worker.explaining.recording import Recorder, digests, flat, outputs, timed
-from bnspec.worker.explaining.telling import CannotExplain, compared, layers_of, named, refused, told
+from bnspec.worker.explaining.telling import CannotExplain, compared, layers_of, named, outside, refused, told
 
 KIND = batchnorm._BatchNorm
 INSTANCE = tuple(vars(torch.nn)[name] for name in ("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"))
@@ -34,12 +34,15 @@ def measure(model: Any, x: Any, y: Any, recorder: Recorder) -> Dict[str, Any]:
     def met(layer: Any) -> None:
         if id(layer) in described:
             return
-        described[id(layer)] = dict(description(layer, "layer outside the model"), reached=[False, False])
+        described[id(layer)] = dict(description(layer, outside(layer)), reached=[False, False])
         known.append(("", layer))
         flags.update({layer: layer.training})
         kept.extend((tensor, tensor.clone()) for tensor in layer.buffers())
+        before.update(digests(weights(layer, outside(layer) + ".")))
+        outsiders.append(layer)
 
-    seconds, notes = {}, []  # type: Dict[str, float], List[str]
+    outsiders, notes = [], []  # type: List[Any], List[str]
+    seconds = {}  # type: Dict[str, float]
     with recorded(recorder, met), seed_kept():
         if not flags[model]:
             model.train()
@@ -54,6 +57,9 @@ def measure(model: Any, x: Any, y: Any, recorder: Recorder) -> Dict[str, Any]:
         put_back(kept, flags)
     if not known:
         raise CannotExplain(no_layers(model))
+    after = weights(model)
+    for layer in outsiders:
+        after.update(weights(layer, outside(layer) + "."))
     for _, layer in known:
         described[id(layer)].update(after=moved[id(layer)], after_inference=inference_moved[id(layer)])
     return {
@@ -68,7 +74,7 @@ def measure(model: Any, x: Any, y: Any, recorder: Recorder) -> Dict[str, Any]:
         "layers": layers_of(recorder, list(described.values())),
         "outputs": {"training": outputs(numbers(trained)), "inference": outputs(numbers(inferred))},
         "seconds": seconds,
-        "unchanged": compared(before, digests(weights(model))),
+        "unchanged": compared(before, digests(after)),
     }
 
 
@@ -121,10 +127,10 @@ def states(known: Any) -> Dict[int, Dict[str, Any]]:
     }
 
 
-def weights(model: Any) -> Dict[str, Any]:
-    """Return all parameters and buffers by name."""
-    found = {name: number(parameter) for name, parameter in model.named_parameters()}
-    found.update((name, number(tensor)) for name, tensor in model.named_buffers())
+def weights(model: Any, begin: str = "") -> Dict[str, Any]:
+    """Return all parameters and buffers by name. begin: what stands before each."""
+    found = {begin + name: number(parameter) for name, parameter in model.named_parameters()}
+    found.update((begin + name, number(tensor)) for name, tensor in model.named_buffers())
     return found
 
 

@@ -31,6 +31,11 @@ def layers_of(recorder: Recorder, described: List[Dict[str, Any]]) -> List[Dict[
     return [{key: value for key, value in layer.items() if key != "id"} for layer in described]
 
 
+def outside(layer: Any) -> str:
+    """Return how a layer is called that a call came to and the model does not hold."""
+    return "%s outside the model" % type(layer).__name__
+
+
 def named(layers: Any) -> List[str]:
     """Return the names of (name, layer) pairs, a number behind those that come again."""
     seen, found = {}, []  # type: Any, List[str]
