@@ -4,9 +4,19 @@
 what follows, and `text`, `records` and `page` show it.
 """
 
-from bnspec.explain.causes import Cause, Weight
 from bnspec.explain.data import BadData, Batch, read_batch
 from bnspec.explain.explanation import Explanation, explanation
 from bnspec.explain.measuring import NotExplained, measured
+from bnspec.explain.wording import Cause, Weight
 
-__all__ = ["BadData", "Batch", "Cause", "Explanation", "NotExplained", "Weight", "explanation", "measured", "read_batch"]
+__all__ = [
+    "BadData",
+    "Batch",
+    "Cause",
+    "Explanation",
+    "NotExplained",
+    "Weight",
+    "explanation",
+    "measured",
+    "read_batch",
+]

@@ -84,7 +84,9 @@ def array_of(archive: "np.lib.npyio.NpzFile", path: Path, name: str) -> Array:
         found: Array = archive[name]
     except ValueError as error:
         if "pickle" in str(error).lower():
-            raise BadData(f"{path}: {name!r} holds Python objects, which are not unpickled; save plain numbers") from None
+            raise BadData(
+                f"{path}: {name!r} holds Python objects, which are not unpickled; save plain numbers"
+            ) from None
         raise BadData(f"{path}: {name!r} is no array: {error}") from None
     except BROKEN as error:
         raise BadData(f"{path}: {name!r} cannot be read: {error}") from None

@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from bnspec.explain.causes import Cause, Weight, causes, counted
-from bnspec.explain.judged import MATTERS, Judged, judged, rms
+from bnspec.explain.causes import causes
+from bnspec.explain.comparing import rms
+from bnspec.explain.judged import MATTERS, Judged
+from bnspec.explain.reading import judged
+from bnspec.explain.wording import Cause, Weight, counted
 from bnspec.report.clean import strings
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A model explained. path, data: as the reader wrote them; measured: what the worker says, its strings printable."""
+    """A model explained. path, data: as the reader wrote them; measured: what the worker says, printable."""
 
     path: str
     data: str
@@ -39,7 +42,8 @@ class Explanation:
         None where it has no output of numbers that both passes gave alike.
         """
         there, here = (
-            [np.asarray(part, np.float64) for part in self.measured["outputs"][name]] for name in ("training", "inference")
+            [np.asarray(part, np.float64) for part in self.measured["outputs"][name]]
+            for name in ("training", "inference")
         )
         if not there or [part.shape for part in there] != [part.shape for part in here]:
             return None
@@ -61,6 +65,13 @@ class Explanation:
     def first_that_matters(self) -> Judged | None:
         """The first layer whose outputs differ by more than a tenth of their standard deviation."""
         return next((layer for layer in self.called if layer.difference > MATTERS), None)
+
+    @cached_property
+    def standing(self) -> tuple[Judged, ...]:
+        """The layers that are not folded: those of a finding, those that are off themselves, the first that differ."""
+        names = {name for cause in self.findings for name in cause.layers}
+        names |= {layer.name for layer in (self.first, self.first_that_matters) if layer}
+        return tuple(layer for layer in self.called if layer.name in names or layer.gap > MATTERS)
 
     @property
     def headline(self) -> str:
@@ -90,7 +101,9 @@ class Explanation:
         """The model, its framework and the batch, in one line."""
         measured = self.measured
         backend = f" on {measured['backend']}" if measured["backend"] else ""
-        return f"{measured['model']} · {measured['framework']} {measured['version']}{backend}, Python {measured['python']}"
+        return (
+            f"{measured['model']} · {measured['framework']} {measured['version']}{backend}, Python {measured['python']}"
+        )
 
     @property
     def unchanged(self) -> str:

@@ -31,9 +31,7 @@ def absolute(path: str) -> str:
     return f"{file.resolve()}:{name}"
 
 
-def measured(
-    python: Path, path: str, batch: Batch, environ: Mapping[str, str], *, seconds: float
-) -> Mapping[str, Any]:
+def measured(python: Path, path: str, batch: Batch, environ: Mapping[str, str], *, seconds: float) -> Mapping[str, Any]:
     """Return what one batch shows of a model, as the worker says it. Raises NotExplained.
 
     python: the interpreter that has the model's framework; path: as the reader writes it; environ: variables that

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from bnspec.compare.text import NARROWEST
-from bnspec.explain.causes import counted
 from bnspec.explain.explanation import Explanation, short
 from bnspec.explain.judged import Judged
+from bnspec.explain.wording import counted
 
 WIDTH = 80
 """Columns of text where nobody looks at a screen: a file, a pipe."""
@@ -71,30 +71,22 @@ def folded(text: str, width: int, indent: int = 0) -> str:
 
 
 def table(found: Explanation, width: int) -> Iterator[tuple[str, str]]:
-    """Yield the layers that matter, in the order of their calls, and how many others there are."""
-    layers = chosen(found)
+    """Yield the layers that are not folded, in the order of their calls, and how many others there are."""
+    layers = found.standing[:SHOWN]
     room = max(width - sum(WIDTHS) - len(WIDTHS), 10)
     names = min(max((len(layer.name) for layer in layers), default=0) + 2, room)
     finding = {name for cause in found.findings for name in cause.layers}
-    yield "bold", row(HEADS, max(names, len(HEADS[0])))
+    if layers:
+        yield "bold", row(HEADS, max(names, len(HEADS[0])))
     for layer in layers:
         yield "red" if layer.name in finding else "", row(cells(layer), max(names, len(HEADS[0])))
     rest = len(found.called) - len(layers)
     if rest:
         where = "--report FILE.html and --format json have all"
-        yield "dim", folded(f"and {counted(rest, 'more layer')}; {where}", width)
-
-
-def chosen(found: Explanation) -> list[Judged]:
-    """Return the layers to show: those of a finding, the first that differ, then the farthest off."""
-    finding = {name for cause in found.findings for name in cause.layers}
-    first = {layer.name for layer in (found.first, found.first_that_matters) if layer}
-
-    def urgency(layer: Judged) -> tuple[bool, bool, float]:
-        return layer.name not in first, layer.name not in finding, -layer.gap
-
-    kept = {layer.name for layer in sorted(found.called, key=urgency)[:SHOWN]}
-    return [layer for layer in found.called if layer.name in kept]
+        yield (
+            "dim",
+            folded(f"{'and ' if layers else ''}{counted(rest, 'more layer' if layers else 'layer')}; {where}", width),
+        )
 
 
 def cells(layer: Judged) -> tuple[str, ...]:

@@ -74,7 +74,8 @@ def measurer(model: Any, shown: str) -> Any:
         return of_linen.measure
     if "flax.linen" in kinds:
         raise CannotExplain(
-            "%s() returned a module of flax.linen alone; expected (module, variables), as module.init gives them" % shown
+            "%s() returned a module of flax.linen alone; expected (module, variables), as module.init gives them"
+            % shown
         )
     if "flax.nnx" in kinds:
         from bnspec.worker.explaining import of_nnx
@@ -111,9 +112,11 @@ def described(value: Any) -> str:
     if value is None:
         return "None"
     kind = type(value)
-    name = kind.__qualname__ if kind.__module__ in ("builtins", "bnspec_loaded") else kind.__module__ + "." + kind.__qualname__
+    name = (
+        kind.__qualname__
+        if kind.__module__ in ("builtins", "bnspec_loaded")
+        else kind.__module__ + "." + kind.__qualname__
+    )
     if isinstance(value, type):
         return "the class %s, not an instance of it" % value.__name__
     return "a %s of %d" % (name, len(value)) if isinstance(value, (tuple, list)) else "a %s" % name
-
-

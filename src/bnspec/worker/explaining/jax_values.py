@@ -9,7 +9,7 @@ from bnspec.worker.explaining.recording import Recorder
 def finish(recorder: Recorder, record: Any, x: Any, y: Any, axis: int, arrays: Any) -> None:
     """Let a recorder reduce what a call was given and gave, at once or when JAX has it."""
     if traced(x) or traced(y):
-        sys.modules["jax"].debug.callback(lambda x, y: recorder.finish(record, x, y, axis), x, y)  # type: ignore[attr-defined]
+        sys.modules["jax"].debug.callback(lambda x, y: recorder.finish(record, x, y, axis), x, y)
     else:
         recorder.finish(record, x, y, axis, arrays)
 

@@ -38,7 +38,7 @@ def measure(model: Any, x: Any, y: Any, recorder: Recorder) -> Dict[str, Any]:
 
     def met(layer: Any) -> None:
         if id(layer) not in described:
-            described[id(layer)] = description(layer, outside(layer))
+            described[id(layer)] = description(layer, outside(layer, len(known) - len(names)))
             known.append(layer)
 
     before = values(variables(model))
@@ -137,7 +137,7 @@ def built(layer: Any) -> bool:
 def name_of(layer: Any, model: Any) -> str:
     """Return where a layer stands in the model, as the names of its variables say it."""
     variable = getattr(layer, "moving_mean", None)
-    path = getattr(variable, "path", None) or getattr(variable, "name", "")
+    path = str(getattr(variable, "path", None) or getattr(variable, "name", ""))
     name = path.rpartition("/")[0] or layer.name
     begin = model.name + "/"
     return name[len(begin) :] if name.startswith(begin) else name
@@ -153,13 +153,12 @@ def no_layers(model: Any) -> str:
 
 def description(layer: Any, name: str) -> Dict[str, Any]:
     """Return what is read of a layer without a call. Keras' momentum is the weight of the old statistic."""
-    axis = layer.axis
     state = state_of(layer)
     return {
         "id": id(layer),
         "name": name,
         "kind": type(layer).__name__,
-        "axis": int(axis if isinstance(axis, int) else list(axis)[0]),
+        "axis": axis_of(layer),
         "epsilon": float(layer.epsilon),
         "momentum": float(layer.momentum),
         "keep": float(layer.momentum),
@@ -171,6 +170,11 @@ def description(layer: Any, name: str) -> Dict[str, Any]:
         "count": None,
         "state": state,
     }
+
+
+def axis_of(layer: Any) -> int:
+    """Return the channel axis; tf.keras holds it in a list."""
+    return int(layer.axis if isinstance(layer.axis, int) else next(iter(layer.axis)))
 
 
 def state_of(layer: Any) -> Dict[str, Any]:
@@ -325,7 +329,7 @@ def keep(y: Any, shown: Dict[str, Any], name: str) -> None:
         shown[name] = [np.asarray(array) for array in arrays]
 
     if any(traced(leaf) for leaf in leaves):
-        sys.modules["jax"].debug.callback(kept, *leaves)  # type: ignore[attr-defined]
+        sys.modules["jax"].debug.callback(kept, *leaves)
     else:
         kept(*[number(leaf) for leaf in leaves])
 
@@ -346,8 +350,7 @@ def recording(original: Any, recorder: Recorder, met: Any) -> Any:
             y = original(self, *given, **options)
         finally:
             recorder.inside -= 1
-        axis = self.axis
-        finish(recorder, record, list(bound.values())[1], y, int(axis if isinstance(axis, int) else list(axis)[0]), number)
+        finish(recorder, record, list(bound.values())[1], y, axis_of(self), number)
         return y
 
     call.__signature__ = signature  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """A module of flax.linen with its variables: applied in training and in inference mode."""
 
 import inspect
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 import flax
 import flax.linen as nn
@@ -120,7 +120,7 @@ def parts(variables: Any, path: str) -> Dict[str, Any]:
 def leaves(variables: Any) -> Dict[str, Any]:
     """Return all arrays by name."""
     found = {}  # type: Dict[str, Any]
-    waiting = [("", variables)]  # type: List[Any]
+    waiting = [("", variables)]  # type: Any
     while waiting:
         name, held = waiting.pop()
         if hasattr(held, "items"):

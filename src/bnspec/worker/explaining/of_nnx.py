@@ -26,16 +26,18 @@ def measure(model: Any, x: Any, y: Any, recorder: Recorder) -> Dict[str, Any]:
     switches = [(node, name, getattr(node, name)) for _, node in nodes for name in SWITCHES if own(node, name)]
     held = [(".".join(map(str, path)), node, value_of(node)) for path, node in nodes if isinstance(node, nnx.Variable)]
     before = digests({name: value for name, _, value in held if value is not None})
-    described = {id(layer): description(layer, name) for (_, layer), name in zip(known, named(known))}
-    for mode in (True, False):
-        (model.train if mode else model.eval)()
+    names = named(known)
+    described = {id(layer): description(layer, name) for (_, layer), name in zip(known, names)}
+    for training in (True, False):
+        (model.train if training else model.eval)()
         for _, layer in known:
-            described[id(layer)]["reached"].append(layer.use_running_average is not mode)
+            described[id(layer)]["reached"].append(layer.use_running_average is not training)
     put_back(held, switches)
 
     def met(layer: Any) -> None:
         if id(layer) not in described:
-            described[id(layer)] = dict(description(layer, outside(layer)), reached=[False, False])
+            name = outside(layer, len(known) - len(names))
+            described[id(layer)] = dict(description(layer, name), reached=[False, False])
             known.append(("", layer))
             switches.append((layer, "use_running_average", layer.use_running_average))
             own = [value for value in vars(layer).values() if isinstance(value, nnx.Variable)]

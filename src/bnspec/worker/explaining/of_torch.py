@@ -34,12 +34,13 @@ def measure(model: Any, x: Any, y: Any, recorder: Recorder) -> Dict[str, Any]:
     def met(layer: Any) -> None:
         if id(layer) in described:
             return
-        described[id(layer)] = dict(description(layer, outside(layer)), reached=[False, False])
+        name = outside(layer, len(outsiders))
+        described[id(layer)] = dict(description(layer, name), reached=[False, False])
         known.append(("", layer))
         flags.update({layer: layer.training})
         kept.extend((tensor, tensor.clone()) for tensor in layer.buffers())
-        before.update(digests(weights(layer, outside(layer) + ".")))
-        outsiders.append(layer)
+        before.update(digests(weights(layer, name + ".")))
+        outsiders.append((name, layer))
 
     outsiders, notes = [], []  # type: List[Any], List[str]
     seconds = {}  # type: Dict[str, float]
@@ -58,8 +59,8 @@ def measure(model: Any, x: Any, y: Any, recorder: Recorder) -> Dict[str, Any]:
     if not known:
         raise CannotExplain(no_layers(model))
     after = weights(model)
-    for layer in outsiders:
-        after.update(weights(layer, outside(layer) + "."))
+    for name, layer in outsiders:
+        after.update(weights(layer, name + "."))
     for _, layer in known:
         described[id(layer)].update(after=moved[id(layer)], after_inference=inference_moved[id(layer)])
     return {

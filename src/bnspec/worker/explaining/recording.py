@@ -94,19 +94,15 @@ def positions(shape: Tuple[int, ...], axis: int) -> Any:
     places = [length for place, length in enumerate(shape) if place != axis % len(shape)]
     total = int(np.prod(places, dtype=np.int64))
     wanted = max(SAMPLE // max(shape[axis], 1), LEAST)
-    if total <= wanted:
-        chosen = np.arange(total)
-    else:
-        chosen = np.unique(np.random.RandomState(0).randint(0, total, wanted))
-    return np.unravel_index(chosen, places)
+    some = np.arange(total) if total <= wanted else np.unique(np.random.RandomState(0).randint(0, total, wanted))
+    return np.unravel_index(some, places)
 
 
 def sampled(x: Any, axis: int, rows: Any) -> Any:
     """Return the values at some positions, of shape (positions, channels)."""
     place = axis % x.ndim
-    found = x[tuple(rows[:place]) + (slice(None),) + tuple(rows[place:])]
-    # A single index before the channels keeps its place; several apart come first.
-    return np.ascontiguousarray(found)
+    # Indices that stand apart come first in what they give, as one does that stands before the channels.
+    return np.ascontiguousarray(x[(*rows[:place], slice(None), *rows[place:])])
 
 
 def channel_moments(x: Any, axis: int) -> Dict[str, Any]:
@@ -129,7 +125,7 @@ def channel_moments(x: Any, axis: int) -> Dict[str, Any]:
         step = own_mean - mean
         total = count + own
         mean += step * (own / total)
-        squares += own_squares + step ** 2 * (float(count) * own / total)
+        squares += own_squares + step**2 * (float(count) * own / total)
         count = total
     if not count:
         return {"mean": mean * np.nan, "variance": mean * np.nan, "size": mean * np.nan, "count": 0}

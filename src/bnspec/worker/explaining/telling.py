@@ -31,9 +31,10 @@ def layers_of(recorder: Recorder, described: List[Dict[str, Any]]) -> List[Dict[
     return [{key: value for key, value in layer.items() if key != "id"} for layer in described]
 
 
-def outside(layer: Any) -> str:
-    """Return how a layer is called that a call came to and the model does not hold."""
-    return "%s outside the model" % type(layer).__name__
+def outside(layer: Any, others: int) -> str:
+    """Return how a layer is called that a call came to and the model does not hold. others: so many came before."""
+    name = "%s outside the model" % type(layer).__name__
+    return "%s#%d" % (name, others + 1) if others else name
 
 
 def named(layers: Any) -> List[str]:
@@ -54,8 +55,8 @@ def told(error: BaseException) -> str:
 def refused(error: BaseException, x: Any, mode: str, types: Any) -> CannotExplain:
     """Return what to raise where a model does not take the batch. types: of its parameters."""
     kinds = sorted(set(types))
-    other = kinds[0] if len(kinds) == 1 and kinds[0] != str(x.dtype) else None
-    advice = "; its parameters are %s: save x as %s" % (other, other) if other and "float" in other else ""
+    other = kinds[0] if len(kinds) == 1 and kinds[0] != str(x.dtype) else ""
+    advice = "; its parameters are %s: save x as %s" % (other, other) if "float" in other else ""
     return CannotExplain(
         "the model does not take x of shape %s and dtype %s in %s: %s%s"
         % (tuple(x.shape), x.dtype, mode, told(error), advice)
@@ -64,7 +65,7 @@ def refused(error: BaseException, x: Any, mode: str, types: Any) -> CannotExplai
 
 def where(error: BaseException, file: str) -> str:
     """Return the line of a file in which an exception was raised, in words; nothing where none was."""
-    lines = [entry.lineno for entry in traceback.extract_tb(error.__traceback__) if entry.filename == file]
+    lines = [int(entry.lineno or 0) for entry in traceback.extract_tb(error.__traceback__) if entry.filename == file]
     return " (line %d)" % lines[-1] if lines else ""
 
 
