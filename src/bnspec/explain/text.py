@@ -71,8 +71,8 @@ def folded(text: str, width: int, indent: int = 0) -> str:
 
 
 def table(found: Explanation, width: int) -> Iterator[tuple[str, str]]:
-    """Yield the layers that are not folded, in the order of their calls, and how many others there are."""
-    layers = found.standing[:SHOWN]
+    """Yield the layers in the order of their calls; of many, those that are not folded, and how many others."""
+    layers = found.called if len(found.called) <= SHOWN else found.standing[:SHOWN]
     room = max(width - sum(WIDTHS) - len(WIDTHS), 10)
     names = min(max((len(layer.name) for layer in layers), default=0) + 2, room)
     finding = {name for cause in found.findings for name in cause.layers}

@@ -280,8 +280,8 @@ def recorded(model: Any, known: List[Any], recorder: Recorder, met: Any) -> Any:
     @functools.wraps(own)
     def call(*given: Any, **options: Any) -> Any:
         y = own(*given, **options)
-        if recorder.running is not None:
-            keep(y, shown, recorder.running)
+        if recorder.wanted():
+            keep(y, shown, str(recorder.running))
         return y
 
     model.call = call
