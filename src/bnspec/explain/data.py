@@ -35,9 +35,10 @@ def read_batch(path: Path, x: str | None = None, y: str | None = None) -> Batch:
     Raises BadData.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise BadData(f"{path}: is a single array, not an archive; {MADE}")
+        opened = np.load(path, allow_pickle=False)
+        if not isinstance(opened, np.lib.npyio.NpzFile):
+            raise BadData(f"{path}: is a single array, not an archive; {MADE}")
+        with opened as archive:
             names = list(archive.files)
             name = chosen(path, names, x, y)
             target = y if y is not None else "y" if "y" in names and name != "y" else None

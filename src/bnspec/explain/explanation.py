@@ -12,7 +12,7 @@ from bnspec.explain.comparing import rms
 from bnspec.explain.judged import MATTERS, Judged
 from bnspec.explain.reading import judged
 from bnspec.explain.wording import Cause, Weight, counted
-from bnspec.report.clean import strings
+from bnspec.report.clean import strings, text
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def explanation(path: str, data: str, measured: Mapping[str, Any]) -> Explanatio
     """Return what there is to say of a measured model."""
     clean: Mapping[str, Any] = strings(dict(measured))
     layers = judged(clean)
-    return Explanation(path, data, clean, layers, causes(clean, layers))
+    return Explanation(text(path), text(data), clean, layers, causes(clean, layers))
 
 
 def short(number: float) -> str:
