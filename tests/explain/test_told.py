@@ -82,3 +82,16 @@ def test_the_page_needs_nothing_else(explained, layer, inputs):
     assert "http" not in html.replace("http-equiv", "")
     assert html.count('class="bar') >= 53
     assert len(html) < 200_000
+
+
+def test_what_frozen_means_in_this_version_is_told_as_measured(explained, layer):
+    stays = explained(layer(frozen=True, trains="stored", moves=0), layer("b", frozen=True, trains="stored", moves=0))
+    assert (
+        "2 layers are frozen (*): they normalise in training, in keras 3.15.1, with the stored statistics"
+        in stays.frozen
+    )
+    assert stays.frozen.endswith("and a step does not move the stored ones.")
+    moves = explained(layer(frozen=True), framework="torch", version="2.13.0")
+    assert moves.frozen.endswith("in torch 2.13.0, with the batch's statistics, and a step moves the stored ones.")
+    assert " ".join(as_text(moves).split()).count(moves.frozen) == 1
+    assert explained(layer()).frozen == ""

@@ -14,6 +14,14 @@ from bnspec.explain.reading import judged
 from bnspec.explain.wording import Cause, Weight, counted
 from bnspec.report.clean import strings, text
 
+STATISTICS = {
+    "batch": "the batch's statistics",
+    "stored": "the stored statistics",
+    "either": "statistics that are the batch's and the stored ones alike",
+    "neither": "neither the batch's nor the stored statistics",
+}
+"""With what a layer normalises, in words."""
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -95,6 +103,20 @@ class Explanation:
             return f"{first}.{size}"
         later = self.first_that_matters
         return f"{first}, and by more than {MATTERS:g} sd from {later.name} on ({short(later.difference)} sd).{size}"
+
+    @property
+    def frozen(self) -> str:
+        """What being frozen means in this version, as measured; empty where no layer is frozen."""
+        frozen = [layer for layer in self.called if layer.frozen]
+        if not frozen:
+            return ""
+        version = f"{self.measured['framework']} {self.measured['version']}"
+        ways = sorted({(STATISTICS[layer.normalises], layer.updates != "none") for layer in frozen})
+        said = " or ".join(
+            f"with {what}, and a step {'moves' if moves else 'does not move'} the stored ones" for what, moves in ways
+        )
+        who = "layer is frozen (*): it normalises" if len(frozen) == 1 else "layers are frozen (*): they normalise"
+        return f"{len(frozen)} {who} in training, in {version}, {said}."
 
     @property
     def about(self) -> str:

@@ -48,8 +48,8 @@ def measured(python: Path, path: str, batch: Batch, environ: Mapping[str, str], 
         name, text = failed.error
         if name == "CannotExplain":
             raise NotExplained(text) from None
-        if failed.kind == "load" and name == "ModuleNotFoundError":
-            raise NotExplained(f"{python} has no NumPy, so it has no framework; name another one by --python") from None
+        if "No module named 'numpy'" in str(failed):
+            raise NotExplained(f"{python} has no NumPy, and so no framework; name another Python by --python") from None
         if failed.kind == "timeout":
             raise NotExplained(f"{path}: {failed}; --timeout gives it longer, a smaller batch takes less") from None
         last = failed.trace.strip().splitlines()[-3:-2] if failed.kind == "raised" else []

@@ -56,6 +56,8 @@ def lines(found: Explanation, width: int) -> Iterator[tuple[str, str]]:
         yield "yellow", folded(f"Mind: {text}.", width)
     yield "", ""
     yield "", folded(found.differing, width)
+    if found.frozen:
+        yield "", folded(found.frozen, width)
     yield "", ""
     yield from table(found, width)
     yield "", ""
