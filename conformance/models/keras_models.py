@@ -13,6 +13,19 @@ except ImportError:
 layers = keras.layers
 
 
+def drawn():
+    """Return weights drawn by chance, the same each time."""
+    return keras.initializers.GlorotUniform(seed=1)
+
+
+def convolution(features):
+    return layers.Conv2D(features, 3, kernel_initializer=drawn())
+
+
+def dense():
+    return layers.Dense(4, kernel_initializer=drawn())
+
+
 def batches(number, size=64):
     """Yield batches like the data that the tests explain them on: images of mean 1 and standard deviation 2."""
     random = np.random.RandomState(1)
@@ -23,11 +36,11 @@ def batches(number, size=64):
 def network(momentum=0.9, trainable=True):
     """Return a small network: two convolutions with batch normalization."""
     inputs = layers.Input((8, 8, 3))
-    x = layers.Conv2D(8, 3)(inputs)
+    x = convolution(8)(inputs)
     x = layers.ReLU()(layers.BatchNormalization(momentum=momentum, name="first", trainable=trainable)(x))
-    x = layers.Conv2D(16, 3)(x)
+    x = convolution(16)(x)
     x = layers.ReLU()(layers.BatchNormalization(momentum=momentum, name="second", trainable=trainable)(x))
-    return keras.models.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
+    return keras.models.Model(inputs, dense()(layers.GlobalAveragePooling2D()(x)))
 
 
 def trained(model, steps, rate=0.0, size=64, same=False):
@@ -58,7 +71,7 @@ class Inner(layers.Layer):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.conv, self.bn = layers.Conv2D(8, 3), layers.BatchNormalization(momentum=0.9)
+        self.conv, self.bn = convolution(8), layers.BatchNormalization(momentum=0.9)
 
     def call(self, inputs):
         return self.bn(self.conv(inputs))
@@ -69,8 +82,8 @@ class Outer(keras.models.Model):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.conv, self.bn = layers.Conv2D(8, 3), layers.BatchNormalization(momentum=0.9)
-        self.pool, self.last = layers.GlobalAveragePooling2D(), layers.Dense(4)
+        self.conv, self.bn = convolution(8), layers.BatchNormalization(momentum=0.9)
+        self.pool, self.last = layers.GlobalAveragePooling2D(), dense()
 
     def call(self, inputs):
         x = self.bn(self.conv(inputs))
@@ -80,7 +93,7 @@ class Outer(keras.models.Model):
 def custom_layer():
     """Story 1, the custom layer."""
     inputs = layers.Input((8, 8, 3))
-    x = layers.Dense(4)(layers.GlobalAveragePooling2D()(Inner()(inputs)))
+    x = dense()(layers.GlobalAveragePooling2D()(Inner()(inputs)))
     return trained(keras.models.Model(inputs, x), 60)
 
 
@@ -142,13 +155,13 @@ class Always(layers.Layer):
 def pinned_training():
     """A layer that is told training=True where it is called."""
     inputs = layers.Input((8, 8, 3))
-    x = layers.Dense(4)(layers.GlobalAveragePooling2D()(Always()(layers.Conv2D(8, 3)(inputs))))
+    x = dense()(layers.GlobalAveragePooling2D()(Always()(convolution(8)(inputs))))
     return trained(keras.models.Model(inputs, x), 60)
 
 
 def no_layers():
     inputs = layers.Input((8, 8, 3))
-    return keras.models.Model(inputs, layers.Conv2D(4, 3)(inputs))
+    return keras.models.Model(inputs, convolution(4)(inputs))
 
 
 def one_layer():

@@ -217,10 +217,15 @@ def put_back(held: Any) -> None:
 
 def number(tensor: Any) -> Any:
     """Return a tensor or a variable as an array of its own."""
+    return np.array(seen(tensor))
+
+
+def seen(tensor: Any) -> Any:
+    """Return a tensor or a variable as an array, which may be its memory."""
     keras = sys.modules.get("keras")
     if keras is not None and hasattr(keras, "ops"):
-        return np.array(keras.ops.convert_to_numpy(tensor))
-    return np.array(tensor.numpy())
+        return keras.ops.convert_to_numpy(tensor)
+    return tensor.numpy()
 
 
 def steps_of(model: Any) -> Any:
@@ -350,7 +355,7 @@ def recording(original: Any, recorder: Recorder, met: Any) -> Any:
             y = original(self, *given, **options)
         finally:
             recorder.inside -= 1
-        finish(recorder, record, list(bound.values())[1], y, axis_of(self), number)
+        finish(recorder, record, list(bound.values())[1], y, axis_of(self), seen)
         return y
 
     call.__signature__ = signature  # type: ignore[attr-defined]

@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-CHUNK = 1 << 17
-"""Values that are worked on at a time: a megabyte of float64, which a core's cache holds."""
+CHUNK = 1 << 16
+"""Values that are worked on at a time: half a megabyte of float64, which a core's cache holds."""
 
 SAMPLE = 1 << 14
 """Values of an input and of an output that are kept, whole positions with all their channels."""
