@@ -167,6 +167,14 @@ def cumulative():
     return trained(network(momentum=None), 40).eval()
 
 
+def not_finite():
+    """One bad batch spoilt the statistics for good."""
+    model = trained(network(), 5)
+    with torch.no_grad():
+        model(torch.full((4, 3, 8, 8), float("nan")))
+    return model.eval()
+
+
 def no_layers():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
 

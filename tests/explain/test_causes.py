@@ -65,6 +65,22 @@ def test_updates_that_do_not_arrive(explained, layer):
     assert causes(explained(layer(moves=0))) == [("updates-lost", ("bn",))]
 
 
+def test_values_that_are_no_numbers(explained, layer, inputs):
+    x = inputs()
+    x[5, 3] = np.nan
+    found = explained(layer("a"), layer("b", x=x, stored=(np.zeros(16), np.ones(16))))
+    assert causes(found) == [("not-finite", ("b",))]
+    assert "in the input, though the data have none" in found.headline
+    spoilt = layer("b", stored=(np.full(16, np.inf), np.ones(16)))
+    assert "in the stored statistics" in explained(spoilt).headline
+
+
+def test_statistics_of_another_shape_than_the_input_are_not_looked_at(explained, layer):
+    made = layer()
+    made["state"] = {name: np.stack([value, value]) for name, value in made["state"].items()}
+    assert causes(explained(made)) == [("not-called", ("bn",))]
+
+
 def test_momentum_that_keeps_all(explained, layer):
     assert causes(explained(layer(keep=1.0))) == [("momentum-stops", ("bn",))]
 

@@ -12,7 +12,7 @@ from bnspec.explain.averaging import (
     one_batch,
     too_few_steps,
 )  # fmt: skip
-from bnspec.explain.fitting import frozen_far, frozen_moves, other_data, shared_layers, untracked
+from bnspec.explain.fitting import frozen_far, frozen_moves, not_finite, other_data, shared_layers, untracked
 from bnspec.explain.judged import Judged
 from bnspec.explain.reaching import (
     inference_not_reached,
@@ -44,8 +44,8 @@ def causes(measured: Mapping[str, Any], layers: Sequence[Judged]) -> tuple[Cause
 
 
 RULES: tuple[Rule, ...] = (
-    inference_not_reached, training_not_reached, updates_lost, never_kept, never_updated, too_few_steps, frozen_far,
-    moves_twice, shared_layers, one_batch, untracked, moves_otherwise, other_data,
+    not_finite, inference_not_reached, training_not_reached, updates_lost, never_kept, never_updated, too_few_steps,
+    frozen_far, moves_twice, shared_layers, one_batch, untracked, moves_otherwise, other_data,
 )  # fmt: skip
 """The rules of findings, the gravest first."""
 

@@ -3,10 +3,31 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from bnspec.explain.comparing import gap
 from bnspec.explain.judged import MATTERS, Judged
 from bnspec.explain.wording import Cause, Weight, cause, telling_distance, verb
 from bnspec.reference import State
+
+
+def not_finite(measured: Mapping[str, Any], layers: Sequence[Judged]) -> Iterator[Cause]:
+    """Layers in whose inputs or statistics there are NaN or infinite values, which the data have not."""
+    found = [layer for layer in layers if not layer.finite]
+    if found:
+        stored = found[0].stored
+        held = stored is not None and not np.isfinite([stored.mean, stored.variance]).all()
+        what = (
+            f"{verb(found, 'has', 'have')} NaN or infinite values in "
+            f"{'the stored statistics' if held else 'the input'}, though the data have none: the first is "
+            f"{found[0].name}."
+        )
+        todo = (
+            "One bad batch is enough, and the statistics never recover: set them anew and train on."
+            if held
+            else "Look for them in the weights and in what the layers before it compute."
+        )
+        yield cause("not-finite", found, what, todo)
 
 
 def frozen_far(measured: Mapping[str, Any], layers: Sequence[Judged]) -> Iterator[Cause]:

@@ -163,6 +163,14 @@ class Judged:
         return math.sqrt(1.5 / self.samples)
 
     @property
+    def finite(self) -> bool:
+        """Whether there are numbers, neither NaN nor infinite, in its inputs and its stored statistics."""
+        calls = (*self.training, *self.inference)
+        known = [part for call in calls for part in (call.batch.mean, call.batch.variance)]
+        known += [self.stored.mean, self.stored.variance] if self.stored else []
+        return all(bool(np.isfinite(part).all()) for part in known)
+
+    @property
     def far(self) -> bool:
         """Whether the stored statistics are further from the batch's than chance and harmless rounding explain."""
         return self.stored is not None and self.gap > max(MATTERS, SCATTERS * self.chance)
@@ -204,7 +212,7 @@ class Judged:
         far = float(max(np.abs(self.distances).max(initial=0.0), off.max(initial=0.0)))
         if far <= GOAL:
             return 0.0
-        if self.updates in ("none", "no statistics") or self.keep == 1:
+        if not math.isfinite(far) or self.updates in ("none", "no statistics") or self.keep == 1:
             return math.inf
         if self.keep is None:
             return math.ceil((self.count or 0) * (far / GOAL - 1)) or 1.0

@@ -126,7 +126,8 @@ def never_called(measured: Mapping[str, Any], layers: Sequence[Judged]) -> Itera
     """Layers that no pass came to."""
     found = [layer for layer in layers if not layer.called]
     if found:
-        what = f"{verb(found, 'was', 'were')} not called in both passes, and not looked at."
+        was = verb(found, "was", "were")
+        what = f"{was} not looked at: not called in both passes, or with statistics of another shape."
         yield cause("not-called", found, what, "That is right if the model does not need it.", Weight.NOTE)
 
 

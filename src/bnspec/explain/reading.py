@@ -34,8 +34,8 @@ def layer_of(layer: Mapping[str, Any], steps: int | None) -> Judged:
         stored=state_of(layer["state"], count),
         after=state_of(layer["after"], count),
         inferred=state_of(layer["after_inference"], count),
-        training=calls_of(layer["calls"]["training"]),
-        inference=calls_of(layer["calls"]["inference"]),
+        training=calls_of(layer["calls"]["training"], state),
+        inference=calls_of(layer["calls"]["inference"], state),
     )
 
 
@@ -47,8 +47,8 @@ def state_of(state: Mapping[str, Any], count: int) -> State | None:
     return State(mean, variance, count)
 
 
-def calls_of(calls: Sequence[Mapping[str, Any]]) -> tuple[Call, ...]:
-    """Return calls as the worker tells them; one whose values never came is none."""
+def calls_of(calls: Sequence[Mapping[str, Any]], state: Mapping[str, Any]) -> tuple[Call, ...]:
+    """Return calls as the worker tells them; one whose values never came, or do not fit the state, is none."""
     return tuple(
         Call(
             said=call["said"],
@@ -65,5 +65,5 @@ def calls_of(calls: Sequence[Mapping[str, Any]]) -> tuple[Call, ...]:
             dtype=str(call["output_dtype"]),
         )
         for call in calls
-        if "shape" in call
+        if "shape" in call and all(part.shape == np.shape(call["mean"]) for part in state.values())
     )

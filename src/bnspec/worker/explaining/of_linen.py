@@ -31,6 +31,7 @@ def measure(pair: Any, x: Any, y: Any, recorder: Recorder) -> Dict[str, Any]:
     before = digests(leaves(variables))
     described = {}  # type: Dict[str, Dict[str, Any]]
     seconds, updated, shown = {}, {}, {}  # type: Dict[str, float], Dict[str, Any], Dict[str, Any]
+    others = sorted({"batch_stats", *variables} - {"params"})
     argument, unsaid = told_mode(type(module).__call__)
 
     def intercept(following: Any, given: Any, options: Any, context: Any) -> Any:
@@ -54,7 +55,7 @@ def measure(pair: Any, x: Any, y: Any, recorder: Recorder) -> Dict[str, Any]:
         given = argument(mode)
         try:
             with nn.intercept_methods(intercept):
-                found = module.apply(variables, x, **given, mutable=["batch_stats"], rngs=rngs)
+                found = module.apply(variables, x, **given, mutable=others, rngs=rngs)
             wait()
             return found
         except Exception as error:
