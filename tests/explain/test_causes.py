@@ -227,3 +227,8 @@ def test_where_the_passes_part(explained, layer, inputs, far):
     assert "by more than 0.1 sd from much on" in found.differing
     alike = explained(layer(x=x, trains="stored", moves=0, frozen=True))
     assert alike.differing.startswith("Training and inference give the same")
+
+
+def test_an_optimizer_that_has_made_no_step_is_told(explained, layer):
+    assert "and its optimizer has made no step" in explained(layer(stored=START), steps=0).headline
+    assert "optimizer" not in explained(layer(stored=START)).headline

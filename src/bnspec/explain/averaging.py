@@ -38,7 +38,8 @@ def never_updated(measured: Mapping[str, Any], layers: Sequence[Judged]) -> Iter
     if not found:
         return
     steps = measured.get("steps")
-    made = f", although its optimizer made {steps} steps" if steps else ""
+    made = "" if steps is None else ", and its optimizer has made no step"
+    made = f", although its optimizer made {steps} steps" if steps else made
     what = (
         f"{verb(found, 'has', 'have')} statistics still at their start (mean 0, variance 1){made}: no training step "
         f"ever moved them, though one does (measured). In inference the output is {worst_gap(found)} sd off."
