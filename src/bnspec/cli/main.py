@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from bnspec.cli.diff import diff_command
+from bnspec.cli.explain import explain_command
 from bnspec.cli.look import environments_command, report_command, show_command
 from bnspec.cli.port import port_command
 from bnspec.cli.run import run_command
@@ -29,7 +30,7 @@ def app() -> None:
 
 for command in (
     run_command, report_command, diff_command, upgrade_command, port_command,
-    show_command, environments_command, selftest_command,
+    explain_command, show_command, environments_command, selftest_command,
 ):  # fmt: skip
     app.add_command(command)
 
