@@ -5,6 +5,7 @@ import pathlib
 import pytest
 
 from bnspec.environments import find
+from bnspec.explain.of_story import of_story
 from bnspec.stories.running import load_stories, run_in
 
 STORIES = load_stories()
@@ -24,3 +25,16 @@ def test_the_reference_explains_a_story_as_it_was_asked(story, request):
     assert run["evaluate"]["ratio"] <= 1, "the loss of evaluate is not that of the stored statistics"
     for layer, told in run["layers"].items():
         assert told["estimator"] or told["averaging"] == ["none"], f"{layer}: no rule explains what it stored: {told}"
+
+
+@pytest.mark.parametrize("story", STORIES, ids=[story.name for story in STORIES])
+def test_explain_finds_the_cause_without_being_told(story, request):
+    name, python = (request.config.getoption(f"--{option}") for option in ("environment", "python"))
+    environment = find((name or "numpy").partition("/")[0])
+    kind = story.kind(environment)
+    old = environment.name.startswith("py36")  # a Keras of graphs, which explain does not speak to
+    if old or kind not in story.module.EXPLAINED:
+        pytest.skip(f"explain is not asked about the story in {environment.name}")
+    scene, cause = story.module.EXPLAINED[kind]
+    found = of_story(story, scene, environment, pathlib.Path(python) if python else None)
+    assert [one.id for one in found.findings][:1] == [cause], found.headline

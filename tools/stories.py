@@ -8,12 +8,15 @@ uv run python tools/stories.py --check                   exit 1 where they diffe
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from bnspec.environments import find
+from bnspec.explain.of_story import of_story
+from bnspec.explain.text import as_text
 from bnspec.stories.markdown import index, markdown, svg
 from bnspec.stories.page import Page, page
 from bnspec.stories.results import in_folder, write
-from bnspec.stories.running import load_stories, run_in
+from bnspec.stories.running import Story, load_stories, run_in, title
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "reports" / "stories"
@@ -29,9 +32,20 @@ def run(names: list[str]) -> None:
     for story in stories:
         for environment in names[1:] or story.environments:
             runs = run_in(story, find(environment))
-            write(RESULTS / f"{story.name}.json", story.name, runs)
+            write(RESULTS / f"{story.name}.json", story.name, runs, explained(story, environment))
             failed = [f"{one.get('scene', 'all')}: {one['failed']}" for one in runs if "failed" in one]
             print(f"{story.name} in {environment}: {len(runs) - len(failed)} scenes", *failed, sep="; ", flush=True)
+
+
+def explained(story: Story, name: str) -> dict[str, Any] | None:
+    """Return what explain says of the model of a story, in the environment in which that is told; else None."""
+    if name != story.module.EXPLAINED_IN:
+        return None
+    environment = find(name)
+    scene, _ = story.module.EXPLAINED[story.kind(environment)]
+    found = of_story(story, scene, environment)
+    causes = [cause.id for cause in found.findings]
+    return {"title": title(environment), "scene": scene, "causes": causes, "text": as_text(found)}
 
 
 def pages() -> list[Page]:

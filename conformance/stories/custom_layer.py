@@ -30,6 +30,7 @@ SCENES = {
              "not in": ("py36-keras-2.2.4-tensorflow-1.12.0",)},
     "plain": {"says": "no layer of one's own: a function that applies both", "keras": "function", "keep": 0.9},
 }  # fmt: skip
+EXPLAINED, EXPLAINED_IN = {"keras": ("model", "training-not-reached")}, "py311-keras-3.15.1-tensorflow-2.21.0"
 PICTURE, ASKED, CURES = "losses", "own_layer", ("passing_on", "function")
 
 

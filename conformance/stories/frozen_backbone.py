@@ -48,6 +48,7 @@ SCENES = {
     },
 }
 EPOCHS = 200
+EXPLAINED, EXPLAINED_IN = {"keras": ("asked", "frozen-far")}, "py37-tensorflow-2.0.0"
 PICTURE, ASKED, CURES = "losses", "frozen", ("in_inference", "adapting")
 
 

@@ -36,6 +36,10 @@ SCENES = {
 }  # fmt: skip
 
 
+EXPLAINED, EXPLAINED_IN = (
+    {"keras": ("zero", "last-batch-only"), "torch": ("zero", "last-batch-only")},
+    "py312-torch-2.15.0",
+)
 PICTURE, ASKED, CURES = "layers", "fit", ("settle", "fit_with_resource_variables")
 
 

@@ -41,6 +41,13 @@ SCENES = {
         for mode in MODES for trainable in (True, False)
     },
 }  # fmt: skip
+EXPLAINED, EXPLAINED_IN = (
+    {
+        "keras": ("loop-nothing-trainable", "never-updated"),
+        "torch": ("module-eval()-trainable", "never-updated"),
+    },
+    "py37-tensorflow-2.0.0",
+)
 PICTURE, ASKED, CURES = "modes", "loop", ()
 
 

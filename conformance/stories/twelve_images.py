@@ -28,6 +28,7 @@ SCENES = {
     "cure": {"says": "momentum 0.9, 80 epochs", "keras": "fit", "keep": 0.9, "options": {"epochs": 80}},
 }
 
+EXPLAINED, EXPLAINED_IN = {"keras": ("asked", "too-few-steps")}, "py37-tensorflow-2.0.0"
 PICTURE, ASKED, CURES = "steps", "fit", ()
 
 

@@ -17,10 +17,13 @@ HOSTILE = '</script><img src=x onerror="window.owned=1">'
 @pytest.fixture(scope="module")
 def stories():
     """The pages of the committed results, their versions called by something hostile."""
-    return [
-        page(story, [{**run, "title": run["title"] + HOSTILE} for run in RESULTS[story.name]])
-        for story in load_stories()
-    ]
+    found = []
+    for story in load_stories():
+        results = RESULTS[story.name]
+        runs = [{**run, "title": run["title"] + HOSTILE} for run in results["runs"]]
+        explained = {**results["explained"], "text": results["explained"]["text"] + HOSTILE}
+        found.append(page(story, {**results, "runs": runs, "explained": explained}))
+    return found
 
 
 def test_every_story_is_there_folded_and_opens(open_page, stories):

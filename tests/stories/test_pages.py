@@ -40,14 +40,14 @@ def test_the_documents_are_made_from_the_committed_results(tool):
 
 @named
 def test_every_scene_ran_in_every_environment(name):
-    story, runs = STORIES[name], RESULTS[name]
+    story, runs = STORIES[name], RESULTS[name]["runs"]
     expected = {(one, scene) for one in story.environments for scene in story.scenes_in(find(one))}
     assert {(run["environment"], run["scene"]) for run in runs if "failed" not in run} == expected
 
 
 @named
 def test_the_reference_explains_every_run(name):
-    for run in RESULTS[name]:
+    for run in RESULTS[name]["runs"]:
         where = run["environment"], run["scene"]
         assert run["ratio"] <= 1, where
         assert run["evaluate"]["ratio"] <= 1, where
@@ -59,7 +59,11 @@ def test_the_reference_explains_every_run(name):
 
 @named
 def test_no_environment_took_longer_than_a_minute(name):
-    slow = {run["environment"]: run["environment seconds"] for run in RESULTS[name] if run["environment seconds"] > 60}
+    slow = {
+        run["environment"]: run["environment seconds"]
+        for run in RESULTS[name]["runs"]
+        if run["environment seconds"] > 60
+    }
     assert slow == {}
 
 
@@ -77,8 +81,8 @@ def test_a_page_has_everything_that_it_needs(name):
 
 @named
 def test_what_is_in_results_is_text(name):
-    runs = [{**run, "title": HOSTILE + run["title"]} for run in RESULTS[name]]
-    told = page(STORIES[name], runs)
+    runs = [{**run, "title": HOSTILE + run["title"]} for run in RESULTS[name]["runs"]]
+    told = page(STORIES[name], {**RESULTS[name], "runs": runs})
     assert "<script>" not in "".join(map(svg, told.pictures))
     lines = [line for line in markdown(told).splitlines() if HOSTILE[:-1] in line and line.startswith("|")]
     assert lines
@@ -99,9 +103,9 @@ def test_what_failed_is_on_the_page():
         "environment": "e",
         "title": "Keras 9",
         "failed": "no such Python",
-        "provenance": RESULTS[name][0]["provenance"],
+        "provenance": RESULTS[name]["runs"][0]["provenance"],
     }
-    table = page(STORIES[name], [*RESULTS[name], failed]).tables[-1]
+    table = page(STORIES[name], {**RESULTS[name], "runs": [*RESULTS[name]["runs"], failed]}).tables[-1]
     assert table.title.startswith("Not run")
     assert table.rows == (("Keras 9", "all", "no such Python"),)
 
@@ -145,7 +149,7 @@ def test_runs_of_other_environments_stay_when_one_is_run_again(tmp_path):
 def test_control_characters_are_replaced(tmp_path):
     file = tmp_path / "x.json"
     write(file, "x", [{"environment": "a", "title": "A\x1b[31m"}])
-    assert "\x1b" not in in_folder(tmp_path)["x"][0]["title"]
+    assert "\x1b" not in in_folder(tmp_path)["x"]["runs"][0]["title"]
 
 
 def test_numbers_lie_where_the_axis_says():
@@ -173,3 +177,11 @@ def test_results_are_plain_json():
     for path in (ROOT / "reports" / "stories").glob("*.json"):
         assert "NaN" not in path.read_text("utf-8")
         assert json.loads(path.read_text("utf-8"))["story"] == path.stem
+
+
+@named
+def test_explain_found_the_cause(name):
+    story, explained = STORIES[name], RESULTS[name]["explained"]
+    environment = find(story.module.EXPLAINED_IN)
+    assert (explained["scene"], explained["causes"][0]) == story.module.EXPLAINED[story.kind(environment)]
+    assert "The cause: " in explained["text"]

@@ -39,8 +39,9 @@ class Code:
 class Page:
     """Everything that is told of a story.
 
-    cause: why it is so, in two sentences; tables: over versions; instead: what to write; behind: clauses and axes
-    with their sentences; details: further tables, folded; runs: where the numbers come from.
+    cause: why it is so, in two sentences; tables: over versions; instead: what to write; explained: what
+    `bnspec explain` says of the model; behind: clauses and axes with their sentences; details: further tables,
+    folded; runs: where the numbers come from.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Page:
     tables: tuple[Table, ...]
     instead: str
     cures: tuple[Code, ...]
+    explained: Code
     behind: tuple[tuple[str, str], ...]
     details: tuple[Table, ...]
     checked: str
@@ -84,8 +86,9 @@ class Found:
         return [run for run in self.runs if "failed" in run]
 
 
-def page(story: Story, runs: Sequence[Run]) -> Page:
-    """Return the page of a story."""
+def page(story: Story, results: Mapping[str, Any]) -> Page:
+    """Return the page of a story. Raises LookupError where its results lack what it tells."""
+    runs, explained = results["runs"], results["explained"]
     found, module = Found(story, runs), story.module
     cells = any("cell" in scene for scene in story.scenes.values())
     tables = tuple(mode_tables(found) if cells else (scene_table(found, scene) for scene in story.scenes))
@@ -100,6 +103,7 @@ def page(story: Story, runs: Sequence[Run]) -> Page:
         tables=(*tables, *not_run(found)),
         instead=module.instead(found),
         cures=tuple(code(story, name) for name in module.CURES),
+        explained=Code(f"{explained['title']}, {story.scenes[explained['scene']]['says']}", explained["text"].rstrip()),
         behind=tuple((id, (AXES[id].question if id in AXES else CLAUSES[id].sentence)) for id in module.CLAUSES),
         details=tuple(details),
         checked=checked(found),

@@ -15,13 +15,20 @@ NEEDED = {"environment", "title", "provenance"}
 """What every run has, whether it gave something or not."""
 
 
-def write(path: Path, story: str, runs: Sequence[Mapping[str, Any]]) -> None:
-    """Write the runs of a story; those of environments that were not run again stay as they are."""
+def write(
+    path: Path, story: str, runs: Sequence[Mapping[str, Any]], explained: Mapping[str, Any] | None = None
+) -> None:
+    """Write the runs of a story; those of environments that were not run again stay as they are.
+
+    explained: what explain says of its model; None leaves what is there.
+    """
     again = {run["environment"] for run in runs}
-    old = [run for run in read(path)["runs"] if run["environment"] not in again] if path.exists() else []
+    before = read(path) if path.exists() else {"runs": []}
+    old = [run for run in before["runs"] if run["environment"] not in again]
     known = provenance(sorted(again), len(runs), None)
     stamped = [{**run, "provenance": {name: known.get(name) for name in KEPT}} for run in runs]
-    content = {"format": FORMAT, "story": story, "runs": [*old, *stamped]}
+    content = {"format": FORMAT, "story": story, "explained": explained or before.get("explained")}
+    content["runs"] = [*old, *stamped]
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
@@ -43,12 +50,12 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def in_folder(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the runs of the stories with results in a folder, by name. Raises ResultsError for a file that is none."""
+def in_folder(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the results of the stories in a folder, by name. Raises ResultsError for a file that is none."""
     found = {}
     for path in sorted(folder.glob("*.json")):
         content = clean(read(path))
-        found[str(content["story"])] = content["runs"]
+        found[str(content["story"])] = content
     return found
 
 
@@ -58,4 +65,6 @@ def clean(value: Any) -> Any:
         return {clean(name): clean(item) for name, item in value.items()}
     if isinstance(value, list):
         return [clean(item) for item in value]
-    return one_line(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return "\n".join(map(one_line, value.split("\n")))
+    return value

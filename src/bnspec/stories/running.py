@@ -51,9 +51,15 @@ class Story:
         start = initial(self.network, channels=3, seed=1)
         return self.module.pretrained(self.network, start) if hasattr(self.module, "pretrained") else start
 
+    @staticmethod
+    def kind(environment: Environment) -> str:
+        """Return how stories are told in an environment: `keras` or `torch`; empty where none is."""
+        main = "".join(environment.families[:1])
+        return {"keras": "keras", "tensorflow": "keras", "torch": "torch"}.get(main, "")
+
     def scenes_in(self, environment: Environment) -> list[str]:
         """Return the scenes that there are in an environment, by name."""
-        kind = {"keras": "keras", "tensorflow": "keras", "torch": "torch"}.get("".join(environment.families[:1]))
+        kind = self.kind(environment)
         return [
             name for name, scene in self.scenes.items()
             if kind in scene and environment.name not in scene.get("not in", ())
@@ -120,16 +126,23 @@ def run_in(
     return found
 
 
-def run_scene(story: Story, scene: str, environment: Environment, caller: Caller) -> dict[str, Any]:
-    """Run and judge one scene."""
-    what, api = story.scenes[scene], api_of(environment)
+def options_of(story: Story, scene: str, api: str) -> dict[str, Any]:
+    """Return what the function of a scene is given."""
     x, labels = story.images
+    what = story.scenes[scene]
     options = {"x": x, "labels": labels, "start": story.start, "keep": what["keep"], **what.get("options", {})}
     if api != "torch":
         options["api"] = api
     if story.held_out:
         options["held_out"] = story.held_out
-    function = what["torch" if api == "torch" else "keras"]
+    return options
+
+
+def run_scene(story: Story, scene: str, environment: Environment, caller: Caller) -> dict[str, Any]:
+    """Run and judge one scene."""
+    api = api_of(environment)
+    options = options_of(story, scene, api)
+    function = story.scenes[scene]["torch" if api == "torch" else "keras"]
     began = time.perf_counter()
     try:
         record = caller.call(SCENE_SECONDS, file=str(story.path), function=function, options=options)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+import tempfile
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -16,6 +17,9 @@ SAMPLE = 1 << 14
 
 LEAST = 4
 """So many positions are kept however many channels there are."""
+
+OTHERS = (os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(__file__)), tempfile.gettempdir())
+"""Where files lie that are no reader's: Python's own, the worker's, and code that a framework has written."""
 
 PASSES = ("training", "inference")
 
@@ -59,12 +63,19 @@ class Recorder:
             record.update(channel_moments(x, axis))
         self.seconds += time.perf_counter() - started
 
+    def is_readers(self, file: str) -> bool:
+        """Return whether a file is the reader's: beside the model's, or of no package, Python or ours."""
+        path = os.path.abspath(file)
+        if os.path.dirname(path) == self.folder:
+            return True
+        return os.path.isfile(path) and "-packages" not in path and not path.startswith(OTHERS)
+
     def site(self) -> Optional[Dict[str, Any]]:
         """Return the line of the reader's own code from which a layer is called; None where there is none."""
         frame = sys._getframe(1)  # type: Any
         while frame is not None:
             code = frame.f_code
-            if os.path.dirname(os.path.abspath(code.co_filename)) == self.folder:
+            if self.is_readers(code.co_filename):
                 owner = type(frame.f_locals["self"]).__name__ if "self" in frame.f_locals else None
                 arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
                 return {
