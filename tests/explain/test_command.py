@@ -74,7 +74,7 @@ def run(tmp_path):
         (["model.py:", "data.npz"], "'model.py:': expected FILE.py:FUNCTION"),
         (["model.txt:make", "data.npz"], "model.txt: is no .py file; expected FILE.py:FUNCTION"),
         (["model.py:mode", "data.npz"], "model.py has no function 'mode'; it has: good, nothing, pair, raises"),
-        (["model.py:number", "data.npz"], "model.py:number is a int; expected a function that returns a model"),
+        (["model.py:number", "data.npz"], "model.py:number is an int; expected a function that returns a model"),
         (["model.py:nothing", "data.npz"], "model.py:nothing() returned None; expected a model of Keras, tf.keras or"),
         (["model.py:good", "data.npz"], "model.py:good() returned a numpy.ndarray; expected a model"),
         (["model.py:pair", "data.npz"], "model.py:pair() returned a tuple of 2; expected a model"),

@@ -119,4 +119,6 @@ def described(value: Any) -> str:
     )
     if isinstance(value, type):
         return "the class %s, not an instance of it" % value.__name__
-    return "a %s of %d" % (name, len(value)) if isinstance(value, (tuple, list)) else "a %s" % name
+    if isinstance(value, (tuple, list)):
+        return "a %s of %d" % (name, len(value))
+    return "%s %s" % ("an" if name[:1] in "aeiou" else "a", name)
