@@ -73,8 +73,12 @@ class Found:
         for run in self.runs:
             if run.get("scene") == scene and run["environment"] == environment and "failed" not in run:
                 return run
-        again = f"uv run python tools/stories.py run {self.story.name} {environment}"
-        raise LookupError(f"{self.story.name}: no result of scene {scene} in {environment}; run: {again}")
+        where = f"{self.story.name}: no result of scene {scene} in {environment}"
+        raise LookupError(f"{where}; run: {self.again(environment)}")
+
+    def again(self, environment: str) -> str:
+        """Return the command that runs the story in an environment."""
+        return f"uv run python tools/stories.py run {self.story.name} {environment}"
 
     def of(self, scene: str) -> list[Run]:
         """Return the runs of a scene, in the order of the environments."""
@@ -88,8 +92,10 @@ class Found:
 
 def page(story: Story, results: Mapping[str, Any]) -> Page:
     """Return the page of a story. Raises LookupError where its results lack what it tells."""
-    runs, explained = results["runs"], results["explained"]
-    found, module = Found(story, runs), story.module
+    found, module, explained = Found(story, results["runs"]), story.module, results["explained"]
+    cause = module.cause(found)
+    if explained is None:
+        raise LookupError(f"{story.name}: nothing of explain; run: {found.again(module.EXPLAINED_IN)}")
     cells = any("cell" in scene for scene in story.scenes.values())
     tables = tuple(mode_tables(found) if cells else (scene_table(found, scene) for scene in story.scenes))
     details = [] if cells else [*(parts_table(found, scene) for scene in story.scenes), *layer_tables(found)]
@@ -97,7 +103,7 @@ def page(story: Story, results: Mapping[str, Any]) -> Page:
         name=story.name,
         title=module.TITLE,
         question=module.QUESTION,
-        cause=module.cause(found),
+        cause=cause,
         pictures=tuple(PICTURES[module.PICTURE](found)),
         asked=code(story, module.ASKED),
         tables=(*tables, *not_run(found)),

@@ -42,6 +42,7 @@ def read(path: Path) -> dict[str, Any]:
         raise ResultsError(f"{path}: is not JSON: {error}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(content.get("story"), str):
         raise ResultsError(f"{path}: no results of a story; expected what tools/stories.py writes, format {FORMAT}")
+    content.setdefault("explained", None)
     runs = content.get("runs")
     if not isinstance(runs, list) or not all(
         isinstance(run, dict) and {"environment", "title"} <= set(run) for run in runs
