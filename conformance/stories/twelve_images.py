@@ -44,7 +44,7 @@ def cause(found):
     early = [at for at, step in enumerate(curve["step"]) if step <= 113][-1]
     return (
         "In training every layer normalises with the batch, in inference with moving statistics that begin at mean 0 "
-        "and variance 1, and after k steps 0.99^k of that beginning is still there: {:.0f} % after {} steps, one step "
+        "and variance 1, and after k steps 0.99ᵏ of that beginning is still there: {:.0f} % after {} steps, one step "
         "an epoch. Then training accuracy is {:.0f} % and validation accuracy {:.0f} % on the same images, because a "
         "stored variance is off by a factor of {:.1f}; nothing is broken, and after {} steps the accuracy is {:.0f} %."
     ).format(

@@ -33,6 +33,8 @@ def test_every_story_is_there_folded_and_opens(open_page, stories):
     shown.locator(".story summary").first.click()
     expect(shown.locator(".story .cause").first).to_be_visible()
     assert shown.evaluate("window.owned") is None
+    expect(shown.locator(".story .cause code").first).to_have_text("training")
+    assert "`" not in "".join(shown.locator(".story .cause").all_inner_texts())
 
 
 def test_the_address_of_a_story_opens_it(open_page, stories):

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from typing import TYPE_CHECKING
 
 from bnspec import history
 from bnspec.case import Case
@@ -27,6 +28,9 @@ from bnspec.report.variants import table_of
 from bnspec.report.words import agreement, findings, gathered, headline, suite, warnings
 from bnspec.results import VERDICTS, Results
 from bnspec.stories.page import Page
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 STYLES = ("page", "changes", "timeline", "kernels", "stories", "case", "media")
 """The parts of its style, in order: a later one wins."""
@@ -68,6 +72,7 @@ def build(
         auto_reload=False,
     )
     environment.filters["ratio"] = ratio
+    environment.filters["spans"] = spans
     template = environment.get_template("template.html.j2")
     differences = len(whole.columns) > 1
     changes = changes_of(diff) if diff else ()
@@ -118,6 +123,16 @@ def asset(name: str) -> str:
 def digest(text: str) -> str:
     """Return the hash by which a content security policy lets one inline script or style pass."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def spans(text: str) -> "Markup":
+    """Return text as markup: what stands between backticks is code, everything else as it is."""
+    from markupsafe import Markup, escape
+
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
 
 
 def ratio(number: float) -> str:

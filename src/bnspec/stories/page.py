@@ -39,9 +39,9 @@ class Code:
 class Page:
     """Everything that is told of a story.
 
-    cause: why it is so, in two sentences; tables: over versions; instead: what to write; explained: what
-    `bnspec explain` says of the model; behind: clauses and axes with their sentences; details: further tables,
-    folded; runs: where the numbers come from.
+    cause: why it is so, in two sentences; asked: the code, source: its file; tables: over versions; instead: what to
+    write; explained: what `bnspec explain` says of the model; behind: clauses and axes with their sentences; details:
+    further tables, folded; runs: where the numbers come from.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Page:
     cause: str
     pictures: tuple[Picture, ...]
     asked: Code
+    source: str
     tables: tuple[Table, ...]
     instead: str
     cures: tuple[Code, ...]
@@ -106,6 +107,7 @@ def page(story: Story, results: Mapping[str, Any]) -> Page:
         cause=cause,
         pictures=tuple(PICTURES[module.PICTURE](found)),
         asked=code(story, module.ASKED),
+        source=f"conformance/stories/{story.path.name}",
         tables=(*tables, *not_run(found)),
         instead=module.instead(found),
         cures=tuple(code(story, name) for name in module.CURES),
