@@ -13,6 +13,7 @@ from typing import Any
 from bnspec.environments import find
 from bnspec.explain.of_story import of_story
 from bnspec.explain.text import as_text
+from bnspec.report.clean import strings
 from bnspec.stories.markdown import index, markdown, svg
 from bnspec.stories.page import Page, page
 from bnspec.stories.results import in_folder, write
@@ -51,7 +52,7 @@ def explained(story: Story, name: str) -> dict[str, Any] | None:
 def pages() -> list[Page]:
     """Return the pages of the stories that have results."""
     found = in_folder(RESULTS)
-    return [page(story, found[story.name]) for story in load_stories() if story.name in found]
+    return [page(story, strings(found[story.name])) for story in load_stories() if story.name in found]
 
 
 def files() -> dict[Path, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bnspec.cli.look import story_pages
 from bnspec.environments import find
 from bnspec.results import ResultsError
 from bnspec.stories.markdown import markdown, svg
@@ -146,10 +147,15 @@ def test_runs_of_other_environments_stay_when_one_is_run_again(tmp_path):
     assert all(run["provenance"]["cores"] for run in read(file)["runs"])
 
 
-def test_control_characters_are_replaced(tmp_path):
-    file = tmp_path / "x.json"
-    write(file, "x", [{"environment": "a", "title": "A\x1b[31m"}])
-    assert "\x1b" not in in_folder(tmp_path)["x"]["runs"][0]["title"]
+def test_control_characters_are_replaced_and_columns_stay(tmp_path):
+    results = RESULTS["twelve-images"]
+    runs = [{**run, "title": "\x1b[31m" + run["title"]} for run in results["runs"]]
+    (tmp_path / "x.json").write_text(json.dumps({**results, "runs": runs}), "utf-8")
+    (told,) = story_pages(tmp_path)
+    assert "[31mtf.keras" in told.tables[0].rows[0][0]
+    assert "\x1b" not in repr(told).replace("\\", "")
+    assert told.explained.text == results["explained"]["text"].rstrip()
+    assert "\nb1       batch" in told.explained.text
 
 
 def test_numbers_lie_where_the_axis_says():

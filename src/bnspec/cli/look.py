@@ -29,6 +29,7 @@ def report_command(results: tuple[Path, ...], output: Path, stories: Path | None
 
 def story_pages(folder: Path) -> "list[Page]":
     """Return the pages of the stories with results in a folder. Raises CannotDo where there are none."""
+    from bnspec.report.clean import strings
     from bnspec.stories.page import page
     from bnspec.stories.results import in_folder
     from bnspec.stories.running import load_stories
@@ -37,7 +38,7 @@ def story_pages(folder: Path) -> "list[Page]":
     if not found:
         raise CannotDo(f"--stories {folder}: no results of a story there; those of the project are in reports/stories")
     try:
-        return [page(story, found[story.name]) for story in load_stories() if story.name in found]
+        return [page(story, strings(found[story.name])) for story in load_stories() if story.name in found]
     except (LookupError, TypeError, ValueError, AttributeError) as fault:
         raise CannotDo(f"--stories {folder}: {fault.args[0] if fault.args else fault}") from None
 

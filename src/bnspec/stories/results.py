@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bnspec.provenance import provenance
-from bnspec.results import ResultsError, one_line
+from bnspec.results import ResultsError
 
 FORMAT = 1
 KEPT = ("suite", "revision", "date", "os", "cpu", "cores")
@@ -55,17 +55,6 @@ def in_folder(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the results of the stories in a folder, by name. Raises ResultsError for a file that is none."""
     found = {}
     for path in sorted(folder.glob("*.json")):
-        content = clean(read(path))
+        content = read(path)
         found[str(content["story"])] = content
     return found
-
-
-def clean(value: Any) -> Any:
-    """Return results with control characters of their strings replaced."""
-    if isinstance(value, dict):
-        return {clean(name): clean(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [clean(item) for item in value]
-    if isinstance(value, str):
-        return "\n".join(map(one_line, value.split("\n")))
-    return value
