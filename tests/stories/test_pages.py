@@ -9,6 +9,7 @@ import pytest
 from bnspec.cli.look import story_pages
 from bnspec.environments import find
 from bnspec.results import ResultsError
+from bnspec.results import read as results_of
 from bnspec.stories.markdown import markdown, svg
 from bnspec.stories.page import Found, page
 from bnspec.stories.pictures import bars, dots, lines, nice
@@ -191,3 +192,18 @@ def test_explain_found_the_cause(name):
     environment = find(story.module.EXPLAINED_IN)
     assert (explained["scene"], explained["causes"][0]) == story.module.EXPLAINED[story.kind(environment)]
     assert "The cause: " in explained["text"]
+
+
+@named
+def test_what_was_stored_is_what_the_suite_found_of_the_release(name):
+    """The dialect of each release, as the cases identified it, and what its layers stored in the story."""
+    for run in RESULTS[name]["runs"]:
+        target = next(iter(results_of(ROOT / "reports" / "results" / f"{run['environment']}.jsonl").targets.values()))
+        place = "rank4-first" if run["title"].startswith("PyTorch") else "rank4-last"
+        estimator = target.rows[f"stats.stored-variance[{place}]"]["variant"]
+        averaging = target.rows[f"stats.averaging[{place}]"]["variant"]
+        for layer in run["layers"].values():
+            if layer["estimator"]:
+                where = run["environment"], run["scene"]
+                assert estimator in layer["estimator"], where
+                assert averaging in layer["averaging"] or STORIES[name].scenes[run["scene"]]["keep"] == 0, where
