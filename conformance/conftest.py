@@ -90,7 +90,8 @@ class Verdicts:
 @pytest.fixture(scope="session")
 def verdicts(request: pytest.FixtureRequest):
     """The verdicts on the target, for the ids that are collected."""
-    reported = {item.callspec.params["identifier"] for item in request.session.items if hasattr(item, "callspec")}
+    params = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    reported = {own["identifier"] for own in params if "identifier" in own}
     try:
         running = Verdicts(request.config.stash[TARGET], reported)
     except (EnvironmentProblem, TargetFailed) as problem:
