@@ -161,7 +161,7 @@ def pinned_training():
 
 def no_layers():
     inputs = layers.Input((8, 8, 3))
-    return keras.models.Model(inputs, convolution(4)(inputs))
+    return keras.models.Model(inputs, layers.Conv2D(4, 3)(inputs))
 
 
 def one_layer():

@@ -27,7 +27,7 @@ MODES = {None: "nothing", "train": "train(), then eval()", "eval": "eval()"}
 SCENES = {
     **{
         "-".join((where, SAID[training], "trainable" if trainable else "frozen")): {
-            "says": SAID[training], "keras": where, "keep": KEEP,
+            "says": SAID[training], "keras": where, "keep": KEEP, "at once": where == "loop",
             "options": {"training": training, "trainable": trainable},
             "cell": {"said": SAID[training], "trainable": trainable, "trainer": where},
         }

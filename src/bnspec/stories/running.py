@@ -8,6 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from packaging.version import Version
+
 from bnspec.calls import Caller, CallFailed
 from bnspec.environments import Environment, EnvironmentProblem, make
 from bnspec.paths import suite_folder
@@ -57,13 +59,22 @@ class Story:
         main = "".join(environment.families[:1])
         return {"keras": "keras", "tensorflow": "keras", "torch": "torch"}.get(main, "")
 
+    @staticmethod
+    def computes_at_once(environment: Environment) -> bool:
+        """Return whether TensorFlow computes in the call there: tf.keras of TensorFlow 2, and Keras 3 on it."""
+        main = "".join(environment.families[:1])
+        version = Version(version_of(environment, main) or "0")
+        on_tensorflow = "tensorflow" in environment.families
+        return on_tensorflow and version >= Version("3" if main == "keras" else "2")
+
     def scenes_in(self, environment: Environment) -> list[str]:
         """Return the scenes that there are in an environment, by name."""
-        kind = self.kind(environment)
+        kind, at_once = self.kind(environment), self.computes_at_once(environment)
         return [
             name for name, scene in self.scenes.items()
             if kind in scene and environment.name not in scene.get("not in", ())
             and environment.name in scene.get("only in", (environment.name,))
+            and (at_once or not scene.get("at once"))
         ]  # fmt: skip
 
     def setting(self, scene: str) -> Setting:
@@ -90,11 +101,16 @@ def api_of(environment: Environment) -> str:
     return {"tensorflow": "tf.keras"}.get(environment.families[0], environment.families[0])
 
 
+def version_of(environment: Environment, framework: str) -> str:
+    """Return the version of a framework that an environment pins; empty where it pins none."""
+    pins = environment.pins
+    return str(pins.get(framework) or pins.get(f"{framework}-cpu") or "")
+
+
 def title(environment: Environment) -> str:
     """Return what an environment is to a reader: the framework, its version, and on what it runs."""
     first, *others = environment.families
-    pins = environment.pins
-    version = {name: str(pins.get(name) or pins.get(f"{name}-cpu") or "") for name in environment.families}
+    version = {name: version_of(environment, name) for name in environment.families}
     name = {"keras": "Keras", "tensorflow": "tf.keras", "torch": "PyTorch"}[first]
     on = "".join(f" on {BACKENDS[other]} {version[other]}" for other in others)
     return f"{name} {version[first]}{on}"
