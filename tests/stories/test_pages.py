@@ -207,3 +207,22 @@ def test_what_was_stored_is_what_the_suite_found_of_the_release(name):
                 where = run["environment"], run["scene"]
                 assert estimator in layer["estimator"], where
                 assert averaging in layer["averaging"] or STORIES[name].scenes[run["scene"]]["keep"] == 0, where
+
+
+@pytest.mark.parametrize(("called", "known"), [("Keras 2.2.4 on TensorFlow 1.12.0", True), ("PyTorch 9", False)])
+def test_a_step_that_is_not_the_gradient_is_told_and_its_cause_only_where_it_is_known(called, known):
+    name = "twelve-images"
+    runs = [{**run, "gradient": 0.0} for run in RESULTS[name]["runs"]]
+    assert "not the gradient" not in page(STORIES[name], {**RESULTS[name], "runs": runs}).checked
+    runs[0].update(gradient=0.5, title=called)
+    told = page(STORIES[name], {**RESULTS[name], "runs": runs}).checked
+    assert f"{called} (up to 50 % off)" in told
+    assert ("Variables of TensorFlow 1 are references" in told) == known
+
+
+def test_a_run_that_does_not_say_where_it_was_made_is_none(tmp_path):
+    (tmp_path / "x.json").write_text(
+        '{"format": 1, "story": "x", "runs": [{"environment": "a", "title": "A"}]}', "utf-8"
+    )
+    with pytest.raises(ResultsError, match="its runs are not those of a story"):
+        read(tmp_path / "x.json")

@@ -41,9 +41,6 @@ UNDECIDED = "undecided"
 MANY_VALUES = 1 << 15
 """Images with more values are looked at in fewer steps where every array needs two passes."""
 
-MANY_VALUES = 1 << 15
-"""Images with more values are looked at in fewer steps where every array needs two passes."""
-
 ROUNDED_AWAY = 1e-3
 """A step of which float32 may have rounded away more than so much says nothing of the gradient."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bnspec.reference.forward import FACTORS
 from bnspec.spec import AXES, CLAUSES
-from bnspec.stories.judging import PARTS
+from bnspec.stories.judging import NONE, PARTS, UNDECIDED
 from bnspec.stories.pictures import Picture, bars, dots, lines
 from bnspec.stories.running import Story
 from bnspec.stories.words import SYMBOLS, difference, estimators, normalises, number, share, stores
@@ -193,7 +193,7 @@ MODE_TITLES = {"keras": "TensorFlow", "torch": "PyTorch"}
 def does(run: Run) -> str:
     """Return what the layers of a run did."""
     layers = run["layers"].values()
-    moved = any(layer["averaging"] != ["none"] for layer in layers)
+    moved = any(layer["averaging"] != [NONE] for layer in layers)
     words = [normalises(run["layers"]), "moves" if moved else "does not move"]
     words.append("learns" if any(layer["learns"] for layer in layers) else "does not learn")
     return ", ".join(words)
@@ -227,8 +227,8 @@ def checked(found: Found) -> str:
     steps = sum(run["checked"] for run in runs)
     worst = max(max(run["ratio"], run["evaluate"]["ratio"]) for run in runs)
     layers = [layer for run in runs for layer in run["layers"].values()]
-    unexplained = sum(not layer["estimator"] and layer["averaging"] != ["none"] for layer in layers)
-    open_modes = sum(layer["mode"] == "undecided" for layer in layers)
+    unexplained = sum(not layer["estimator"] and layer["averaging"] != [NONE] for layer in layers)
+    open_modes = sum(layer["mode"] == UNDECIDED for layer in layers)
     margin = min(run["margin"] for run in runs)
     sequential = sum(layer["accumulation"] == "sequential" for layer in layers)
     words = [
@@ -240,16 +240,20 @@ def checked(found: Found) -> str:
     ]
     if sequential:
         words.append(f"{sequential} of them sum one value after the other (precision.accumulation), and are judged so.")
-    off = {run["title"]: 0.0 for run in runs if (run.get("gradient") or 0) > NO_GRADIENT}
+    off: dict[str, float] = {}
     for run in runs:
-        if run["title"] in off:
-            off[run["title"]] = max(off[run["title"]], run.get("gradient") or 0)
+        if (run["gradient"] or 0) > NO_GRADIENT:
+            off[run["title"]] = max(off.get(run["title"], 0.0), run["gradient"])
     if off:
         words.append(
             "Not explained by batch normalization: a step of SGD is not the gradient in "
             + ", ".join(f"{name} (up to {100 * size:.0f} % off)" for name, size in off.items())
-            + ". Variables of TensorFlow 1 are references: one is updated while the gradients that need it are still "
-            "being computed. The judge starts every step from the weights that were there."
+            + ". The judge starts every step from the weights that were there."
+        )
+    if off and all(" on TensorFlow 1." in name for name in off):
+        words.append(
+            "Variables of TensorFlow 1 are references: one is updated while gradients that need it are still being "
+            "computed."
         )
     return " ".join(words)
 

@@ -44,9 +44,7 @@ def read(path: Path) -> dict[str, Any]:
         raise ResultsError(f"{path}: no results of a story; expected what tools/stories.py writes, format {FORMAT}")
     content.setdefault("explained", None)
     runs = content.get("runs")
-    if not isinstance(runs, list) or not all(
-        isinstance(run, dict) and {"environment", "title"} <= set(run) for run in runs
-    ):
+    if not isinstance(runs, list) or not all(isinstance(run, dict) and set(run) >= NEEDED for run in runs):
         raise ResultsError(f"{path}: its runs are not those of a story; run uv run python tools/stories.py run")
     return content
 

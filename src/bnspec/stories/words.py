@@ -1,15 +1,12 @@
 """Words for what a story shows: by what was normalised, what was stored, how far losses are apart."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-SYMBOLS = {
-    "population": "v",
-    "sample": "v·N/(N−1)",
-    "sample-epsilon": "v·N/(N−1−ε)",
-    "sample-twice": "v·N/(N−1)·N/(N−1−ε)",
-    "sample-epsilon-padded": "(v + ε)·N/(N−1−ε)",
-}
+from bnspec.spec import AXES
+
+SYMBOLS = {name: re.split(r":| \(", meaning)[0] for name, meaning in AXES["stats.stored-variance"].variants.items()}
 """What enters the moving variance, by variant of `stats.stored-variance`; v is the population variance."""
 
 Layers = Mapping[str, Mapping[str, Any]]
